@@ -1,7 +1,7 @@
 // Package memblob is the reference blob store: a map in memory.
 //
 // It owns nothing but the bytes it was given and is for tests of what stands above
-// it. It can be filled up (Options.Capacity) and can lose power (Crash), so that
+// it. It can be filled up (SetFree) and can lose power (Crash), so that
 // those tests meet the two failures that real stores have.
 package memblob
 
@@ -21,18 +21,18 @@ import (
 
 // Options are all optional.
 type Options struct {
-	Capacity int64            // bytes it may hold before Write fails with fault.StorageFull; 0: no limit
-	Clock    func() time.Time // stamps Info.Created; nil: time.Now
+	Clock func() time.Time // stamps Info.Created; nil: time.Now
 }
 
 // Store implements blob.Store.
 type Store struct {
 	options Options
 
-	mu     sync.Mutex
-	closed bool
-	used   int64 // bytes of committed and begun blobs
-	blobs  map[blob.ID]body
+	mu       sync.Mutex
+	closed   bool
+	used     int64 // bytes of committed and begun blobs
+	capacity int64 // bytes it may hold; negative: no limit
+	blobs    map[blob.ID]body
 }
 
 // body is a committed blob; data is never modified.
@@ -46,7 +46,18 @@ func New(o Options) *Store {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	return &Store{options: o, blobs: map[blob.ID]body{}}
+	return &Store{options: o, capacity: -1, blobs: map[blob.ID]body{}}
+}
+
+// SetFree leaves room for n more bytes, after which Write fails with
+// fault.StorageFull. Negative means no limit.
+func (s *Store) SetFree(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.capacity = -1
+	if n >= 0 {
+		s.capacity = s.used + n
+	}
 }
 
 // Crash is a power cut: this store is dead, writers under way fail, and what had
@@ -56,7 +67,7 @@ func (s *Store) Crash() *Store {
 	defer s.mu.Unlock()
 	s.closed = true
 	next := New(s.options)
-	next.blobs = maps.Clone(s.blobs)
+	next.blobs, next.capacity = maps.Clone(s.blobs), s.capacity
 	for _, b := range next.blobs {
 		next.used += int64(len(b.data))
 	}
@@ -148,8 +159,8 @@ func (w *writer) Write(p []byte) (int, error) {
 	if err := w.usable(); err != nil {
 		return 0, err
 	}
-	if s.options.Capacity > 0 && s.used+int64(len(p)) > s.options.Capacity {
-		return 0, fault.New(fault.StorageFull, "memblob: more than %d bytes", s.options.Capacity)
+	if s.capacity >= 0 && s.used+int64(len(p)) > s.capacity {
+		return 0, fault.New(fault.StorageFull, "memblob: more than %d bytes", s.capacity)
 	}
 	s.used += int64(len(p))
 	w.data = append(w.data, p...)
