@@ -1,0 +1,61 @@
+// Package obs owns how the server shows itself: for now the construction of its
+// logger, text for people on a terminal and JSON for everything else.
+//
+// It never holds anything global: whoever logs was handed its *slog.Logger, and
+// whoever made the logger keeps the slog.LevelVar with which a reload changes it.
+package obs
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"posthorn/internal/fault"
+)
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The formats.
+const (
+	LogAuto LogFormat = "auto" // text on a terminal, JSON otherwise
+	LogText LogFormat = "text" // for people: short and aligned, coloured on a terminal
+	LogJSON LogFormat = "json" // for programs: one object a line
+)
+
+// LogFormats lists every format.
+func LogFormats() []LogFormat { return []LogFormat{LogAuto, LogText, LogJSON} }
+
+// NewLogger makes a logger that writes to w whatever is at least as grave as level.
+func NewLogger(w io.Writer, format LogFormat, level slog.Leveler) *slog.Logger {
+	tty := isTerminal(w)
+	if format == LogText || format == LogAuto && tty {
+		return slog.New(newTextHandler(w, level, tty && os.Getenv("NO_COLOR") == ""))
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// LevelNames lists what ParseLevel accepts.
+func LevelNames() []string { return []string{"debug", "info", "warn", "error"} }
+
+// ParseLevel reads a level by its name.
+func ParseLevel(name string) (slog.Level, error) {
+	switch name {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fault.New(fault.Invalid, "obs: log level %q", name)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
