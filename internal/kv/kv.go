@@ -23,11 +23,24 @@
 //   - Errors are of a fault.Kind: StorageFull, Unavailable, Canceled, Corrupt.
 package kv
 
-import "context"
+import (
+	"context"
+	"strings"
+
+	"posthorn/internal/fault"
+)
 
 // Shard names a group of keys that lives together: "a/17", "dir", "blob/3f".
-// At most 64 bytes.
+// 1 to 64 bytes, none of them NUL.
 type Shard string
+
+// Check says what is wrong with the name, if anything; a fault.Invalid.
+func (s Shard) Check() error {
+	if s == "" || len(s) > 64 || strings.IndexByte(string(s), 0) >= 0 {
+		return fault.New(fault.Invalid, "kv: %q cannot name a shard", string(s))
+	}
+	return nil
+}
 
 // Engine is an ordered, sharded, transactional key-value store. All methods may
 // be called from any goroutine.
@@ -45,12 +58,16 @@ type Engine interface {
 	// Shards calls fn with every non-empty shard whose name begins with prefix,
 	// in order, until fn returns false. It is not a snapshot.
 	Shards(ctx context.Context, prefix string, fn func(Shard) bool) error
-	// Close waits for what is under way and releases everything.
+	// Close waits for what is under way and releases everything. Later calls
+	// fail with fault.Unavailable.
 	Close() error
 }
 
 // Reader reads one shard. Keys and values it hands out are valid until fn (of
-// View, Update) or the callback (of Scan) returns, and must not be modified.
+// View, Update) or the callback (of Scan) returns, and must not be modified. It
+// belongs to the goroutine that runs fn, and the callback of a Scan must not use
+// it or anything else of the same Tx: where the rows come over a network, a
+// question asked in between would cost a round trip for each of them.
 type Reader interface {
 	// Get returns the value at key; ok is false if there is none.
 	Get(key []byte) (value []byte, ok bool, err error)
