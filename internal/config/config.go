@@ -1,0 +1,151 @@
+// Package config owns the configuration file: its plain structs, what each key
+// means, its default, and the messages about everything that is wrong with it.
+//
+// The one place that knows a key is its row in schema.go: name, explanation,
+// default, how it is read and how it is written. Reading, checking, the commented
+// reference and the file that `posthorn init` writes all come from these rows.
+//
+// The flow: Load reads the file -> go-toml turns it into plain values -> the rows
+// take them over and complain -> check looks at what only makes sense together.
+// All problems are reported at once, each with its file, line and key. Nothing here
+// opens a certificate, a store or a socket, and objects that change at run time
+// (domains, accounts, aliases) are not configuration.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+)
+
+// Config is a whole configuration. Paths are absolute or relative to the working
+// directory once Load has returned; in a Config made by hand they are relative to
+// the file that Write makes.
+type Config struct {
+	Hostname  string
+	DataDir   string
+	Listeners []Listener
+	TLS       TLS
+	Store     Store
+	Blob      Blob
+	Limits    Limits
+	Log       Log
+}
+
+// Listener is one address that one protocol is spoken on.
+type Listener struct {
+	Protocol      Protocol
+	Address       string         // host:port
+	ProxyProtocol []netip.Prefix // peers that must send a PROXY header
+	PlaintextAuth bool           // authentication without TLS
+}
+
+// Protocol is what is spoken on a listener.
+type Protocol string
+
+// The protocols. Those in Announced are part of the operator contract, but no
+// server for them exists yet.
+const (
+	SMTP        Protocol = "smtp"
+	Submission  Protocol = "submission"
+	Submissions Protocol = "submissions"
+	LMTP        Protocol = "lmtp"
+	IMAP        Protocol = "imap"
+	IMAPS       Protocol = "imaps"
+	POP3        Protocol = "pop3"
+	POP3S       Protocol = "pop3s"
+)
+
+// Protocols lists what a listener can speak.
+func Protocols() []Protocol {
+	return []Protocol{SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S}
+}
+
+// announced lists what a listener will be able to speak.
+func announced() []Protocol { return []Protocol{"managesieve", "http", "https"} }
+
+// ImplicitTLS says that a connection begins with a TLS handshake.
+func (p Protocol) ImplicitTLS() bool { return p == Submissions || p == IMAPS || p == POP3S }
+
+// LogsIn says that clients authenticate themselves on this protocol.
+func (p Protocol) LogsIn() bool { return p != SMTP && p != LMTP }
+
+// Port is the port that a protocol is known by.
+func (p Protocol) Port() int {
+	return map[Protocol]int{
+		SMTP: 25, Submission: 587, Submissions: 465, LMTP: 24, IMAP: 143, IMAPS: 993, POP3: 110, POP3S: 995,
+	}[p]
+}
+
+// HighPort is the port that a protocol gets where the known ones need privileges.
+func (p Protocol) HighPort() int {
+	return map[Protocol]int{
+		SMTP: 2525, Submission: 2587, Submissions: 2465, LMTP: 2424, IMAP: 2143, IMAPS: 2993, POP3: 2110, POP3S: 2995,
+	}[p]
+}
+
+// TLS names the certificate for all listeners.
+type TLS struct {
+	Certificate, Key string // PEM files; both empty: no TLS
+}
+
+// Offered says that there is a certificate.
+func (t TLS) Offered() bool { return t.Certificate != "" }
+
+// The engines that Store and Blob can name.
+const (
+	Pebble   = "pebble"
+	Postgres = "postgres"
+	FS       = "fs"
+)
+
+// Store chooses where everything but large bodies is kept.
+type Store struct {
+	Engine string // Pebble or Postgres
+	DSN    string // of PostgreSQL
+}
+
+// Blob chooses where large bodies are kept.
+type Blob struct {
+	Engine string // FS
+}
+
+// Limits bounds what a peer may use.
+type Limits struct {
+	Exempt         []netip.Prefix // networks that rate, connection and ban limits never apply to
+	MaxMessageSize int64          // bytes
+	MaxRecipients  int            // of one message
+	MaxConns       int            // on each listener
+	MaxConnsPerIP  int            // on each listener
+}
+
+// Log says how and what is logged.
+type Log struct {
+	Format string // auto, text or json
+	Level  slog.Level
+}
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		DataDir: "data",
+		Store:   Store{Engine: Pebble},
+		Blob:    Blob{Engine: FS},
+		Limits: Limits{
+			MaxMessageSize: 50_000_000,
+			MaxRecipients:  1000,
+			MaxConns:       20_000,
+			MaxConnsPerIP:  200,
+		},
+		Log: Log{Format: "auto", Level: slog.LevelInfo},
+	}
+}
+
+// StoreDir is where an engine on this machine keeps its files.
+func (c *Config) StoreDir() string { return filepath.Join(c.DataDir, "store") }
+
+// BlobDir is where large bodies lie.
+func (c *Config) BlobDir() string { return filepath.Join(c.DataDir, "blobs") }
+
+// ControlSocket is where a running server listens for the command line.
+func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "control.sock") }
