@@ -1,0 +1,226 @@
+package directory
+
+import (
+	"context"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+)
+
+// Account is somebody who has mailboxes and may log in.
+type Account struct {
+	ID       AccountID
+	Address  addr.Address // canonical
+	Disabled bool         // takes no mail and may not log in
+	Created  time.Time
+
+	credential string
+}
+
+// Scheme is how the account's password is hashed, "ARGON2ID".
+func (a Account) Scheme() string {
+	scheme, _, _ := strings.Cut(strings.TrimPrefix(a.credential, "{"), "}")
+	return scheme
+}
+
+// AddAccount makes an account. The password is plain text, which is hashed, or
+// {SCHEME}hash (see Schemes). Kinds of errors: Invalid, NotFound (the domain), Exists.
+func (d *Directory) AddAccount(ctx context.Context, address addr.Address, password string) (Account, error) {
+	address, err := canonical(address)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := d.view(ctx, func(r kv.Reader) error { return mustBeFree(r, address) }); err != nil {
+		return Account{}, err // before the work of hashing
+	}
+	credential, err := d.newCredential(ctx, password)
+	if err != nil {
+		return Account{}, err
+	}
+	var account Account
+	err = d.update(ctx, func(w kv.Writer) error {
+		if err := mustBeFree(w, address); err != nil {
+			return err
+		}
+		sequence, _, err := get[sequenceRecord](w, []byte{sequenceKey})
+		if err != nil {
+			return err
+		}
+		sequence.Last++
+		account = Account{ID: sequence.Last, Address: address, Created: d.clock().UTC(), credential: credential}
+		if err := put(w, []byte{sequenceKey}, sequence); err != nil {
+			return err
+		}
+		return putNewAccount(w, account)
+	})
+	return account, err
+}
+
+// mustBeFree is the error that an address is in use or its domain not ours.
+func mustBeFree(r kv.Reader, address addr.Address) error {
+	if err := mustServe(r, address.Domain); err != nil {
+		return err
+	}
+	switch name, ok, err := get[nameRecord](r, nameKey(address)); {
+	case err != nil:
+		return err
+	case ok && name.Account == 0:
+		return fault.New(fault.Exists, "%s is an alias already", address)
+	case ok:
+		return fault.New(fault.Exists, "account %s is there already", address)
+	}
+	return nil
+}
+
+func putNewAccount(w kv.Writer, a Account) error {
+	if err := put(w, nameKey(a.Address), nameRecord{Account: a.ID}); err != nil {
+		return err
+	}
+	return putAccount(w, a)
+}
+
+func putAccount(w kv.Writer, a Account) error {
+	return put(w, accountKey(a.ID), accountRecord{
+		Address: a.Address.String(), Credential: a.credential, Disabled: a.Disabled, Created: a.Created,
+	})
+}
+
+// Account finds an account by its address; an alias is not one. Kind of error: NotFound.
+func (d *Directory) Account(ctx context.Context, address addr.Address) (Account, error) {
+	address, err := canonical(address)
+	if err != nil {
+		return Account{}, err
+	}
+	account, generation, ok := d.accounts.get(address)
+	if ok {
+		return account, nil
+	}
+	err = d.view(ctx, func(r kv.Reader) (err error) {
+		account, err = findAccount(r, address)
+		return err
+	})
+	if err == nil {
+		d.accounts.put(address, account, generation)
+	}
+	return account, err
+}
+
+func findAccount(r kv.Reader, address addr.Address) (Account, error) {
+	name, ok, err := get[nameRecord](r, nameKey(address))
+	switch {
+	case err != nil:
+		return Account{}, err
+	case ok && name.Account == 0:
+		return Account{}, fault.New(fault.NotFound, "%s is an alias, not an account", address)
+	case !ok:
+		return Account{}, fault.New(fault.NotFound, "there is no account %s", address)
+	}
+	return readAccount(r, name.Account)
+}
+
+// readAccount reads an account that a name points to.
+func readAccount(r kv.Reader, id AccountID) (Account, error) {
+	rec, ok, err := get[accountRecord](r, accountKey(id))
+	if err != nil {
+		return Account{}, err
+	}
+	if !ok {
+		return Account{}, fault.New(fault.Corrupt, "directory: account %d is named but has no record", id)
+	}
+	return accountOf(id, rec)
+}
+
+func accountOf(id AccountID, rec accountRecord) (Account, error) {
+	address, err := addr.Parse(rec.Address)
+	if err != nil {
+		return Account{}, fault.New(fault.Corrupt, "directory: account %d: %w", id, err)
+	}
+	return Account{id, address, rec.Disabled, rec.Created, rec.Credential}, nil
+}
+
+// Accounts calls fn with every account, in the order in which they were made, until
+// fn returns false. fn must not call the Directory.
+func (d *Directory) Accounts(ctx context.Context, fn func(Account) bool) error {
+	return d.view(ctx, func(r kv.Reader) error { return scanAccounts(r, fn) })
+}
+
+func scanAccounts(r kv.Reader, fn func(Account) bool) error {
+	var failed error
+	err := r.Scan(kv.Prefix([]byte{accountPrefix}), func(key, value []byte) bool {
+		rec, err := decode[accountRecord](key, value)
+		if err == nil {
+			var a Account
+			if a, err = accountOf(AccountID(binary.BigEndian.Uint64(key[1:])), rec); err == nil {
+				return fn(a)
+			}
+		}
+		failed = err
+		return false
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// SetPassword gives an account another password, given as for AddAccount. From
+// then on nobody can log in with the old one. Kinds of errors: Invalid, NotFound.
+func (d *Directory) SetPassword(ctx context.Context, address addr.Address, password string) error {
+	if _, err := d.Account(ctx, address); err != nil {
+		return err // before the work of hashing
+	}
+	credential, err := d.newCredential(ctx, password)
+	if err != nil {
+		return err
+	}
+	return d.change(ctx, address, func(a *Account) { a.credential = credential })
+}
+
+// SetDisabled closes an account or opens it again. A closed one keeps its mail.
+// Kind of error: NotFound.
+func (d *Directory) SetDisabled(ctx context.Context, address addr.Address, disabled bool) error {
+	return d.change(ctx, address, func(a *Account) { a.Disabled = disabled })
+}
+
+// change reads an account, lets fn change it, and writes it back.
+func (d *Directory) change(ctx context.Context, address addr.Address, fn func(*Account)) error {
+	address, err := canonical(address)
+	if err != nil {
+		return err
+	}
+	return d.update(ctx, func(w kv.Writer) error {
+		account, err := findAccount(w, address)
+		if err != nil {
+			return err
+		}
+		fn(&account)
+		return putAccount(w, account)
+	})
+}
+
+// DeleteAccount removes an account and returns what it was. Its mail is the
+// store's to remove. Kinds of errors: NotFound, InUse (an alias points to it).
+func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Account, error) {
+	address, err := canonical(address)
+	if err != nil {
+		return Account{}, err
+	}
+	var account Account
+	err = d.update(ctx, func(w kv.Writer) (err error) {
+		if account, err = findAccount(w, address); err != nil {
+			return err
+		}
+		if err := mustNotBeTarget(w, address); err != nil {
+			return err
+		}
+		if err := w.Delete(nameKey(address)); err != nil {
+			return err
+		}
+		return w.Delete(accountKey(account.ID))
+	})
+	return account, err
+}

@@ -1,0 +1,123 @@
+package directory
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+)
+
+// The keys of the shard:
+//
+//	"d" domain               domainRecord
+//	"n" domain 00 local      nameRecord: what an address stands for
+//	"a" AccountID (8 bytes)  accountRecord
+//	"s"                      sequence: the last AccountID given
+//
+// Every value is a version byte and JSON, to which fields can be added.
+const (
+	domainPrefix  = 'd'
+	namePrefix    = 'n'
+	accountPrefix = 'a'
+	sequenceKey   = 's'
+)
+
+// recordVersion is the first byte of every value. A reader that meets a higher one
+// is older than the store.
+const recordVersion = 1
+
+type domainRecord struct {
+	Created time.Time `json:"created"`
+}
+
+// nameRecord is either an account's or an alias's.
+type nameRecord struct {
+	Account AccountID  `json:"account,omitempty"`
+	Alias   []string   `json:"alias,omitempty"` // the addresses that mail goes to
+	Created *time.Time `json:"created,omitempty"`
+}
+
+type accountRecord struct {
+	Address    string    `json:"address"`
+	Credential string    `json:"credential"` // {SCHEME}hash
+	Disabled   bool      `json:"disabled,omitempty"`
+	Created    time.Time `json:"created"`
+}
+
+type sequenceRecord struct {
+	Last AccountID `json:"last"`
+}
+
+func domainKey(domain string) []byte { return append([]byte{domainPrefix}, domain...) }
+
+// namesKey begins the keys of all addresses in a domain.
+func namesKey(domain string) []byte {
+	return append(append([]byte{namePrefix}, domain...), 0)
+}
+
+func nameKey(a addr.Address) []byte { return append(namesKey(a.Domain), a.Local...) }
+
+// addressOfKey is the address of a nameKey.
+func addressOfKey(key []byte) addr.Address {
+	for i, c := range key {
+		if c == 0 {
+			return addr.Address{Local: string(key[i+1:]), Domain: string(key[1:i])}
+		}
+	}
+	return addr.Address{}
+}
+
+func accountKey(id AccountID) []byte {
+	return binary.BigEndian.AppendUint64([]byte{accountPrefix}, uint64(id))
+}
+
+func put(w kv.Writer, key []byte, record any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return fault.New(fault.Internal, "directory: %w", err)
+	}
+	return w.Put(key, append([]byte{recordVersion}, text...))
+}
+
+// get reads a record; ok is false if there is none.
+func get[T any](r kv.Reader, key []byte) (record T, ok bool, err error) {
+	value, ok, err := r.Get(key)
+	if err != nil || !ok {
+		return record, false, err
+	}
+	record, err = decode[T](key, value)
+	return record, err == nil, err
+}
+
+func decode[T any](key, value []byte) (record T, err error) {
+	switch {
+	case len(value) == 0:
+		return record, fault.New(fault.Corrupt, "directory: record %q is empty", key)
+	case value[0] > recordVersion:
+		return record, fault.New(fault.Unsupported, "directory: record %q was written by a newer posthorn (format %d)", key, value[0])
+	}
+	if err := json.Unmarshal(value[1:], &record); err != nil {
+		return record, fault.New(fault.Corrupt, "directory: record %q: %w", key, err)
+	}
+	return record, nil
+}
+
+// scan calls fn with every record in a range; the first error ends it.
+func scan[T any](r kv.Reader, within kv.Range, fn func(key []byte, record T) error) error {
+	var failed error
+	err := r.Scan(within, func(key, value []byte) bool {
+		record, err := decode[T](key, value)
+		if err == nil {
+			err = fn(key, record)
+		}
+		failed = err
+		return err == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}

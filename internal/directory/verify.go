@@ -1,0 +1,130 @@
+package directory
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/kv"
+)
+
+// Verify proves the directory's invariants on one snapshot and calls report with a
+// sentence for each that does not hold:
+//
+//   - every record can be read;
+//   - an address that names an account names one that is there, and whose own
+//     address it is; every account is named;
+//   - no account's number is higher than the last one given;
+//   - every address is in a domain that is ours;
+//   - an alias points to addresses that are there.
+func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
+	return d.view(ctx, func(r kv.Reader) error {
+		v := verification{
+			report:   func(format string, args ...any) { report(fmt.Sprintf(format, args...)) },
+			domains:  map[string]bool{},
+			names:    map[addr.Address]nameRecord{},
+			accounts: map[AccountID]string{},
+		}
+		if err := v.read(r); err != nil {
+			return err
+		}
+		v.checkNames()
+		v.checkAccounts()
+		return nil
+	})
+}
+
+type verification struct {
+	report   func(format string, args ...any)
+	domains  map[string]bool
+	names    map[addr.Address]nameRecord
+	accounts map[AccountID]string // their addresses
+	last     AccountID
+}
+
+// read takes the whole shard in; damaged records are reported and left out.
+func (v *verification) read(r kv.Reader) error {
+	return r.Scan(kv.Range{}, func(key, value []byte) bool {
+		if err := v.record(key, value); err != nil {
+			v.report("%v", err)
+		}
+		return true
+	})
+}
+
+func (v *verification) record(key, value []byte) error {
+	switch {
+	case key[0] == domainPrefix:
+		v.domains[string(key[1:])] = true
+		_, err := decode[domainRecord](key, value)
+		return err
+	case key[0] == namePrefix:
+		name, err := decode[nameRecord](key, value)
+		v.names[addressOfKey(key)] = name
+		return err
+	case key[0] == accountPrefix && len(key) == 9:
+		rec, err := decode[accountRecord](key, value)
+		v.accounts[AccountID(binary.BigEndian.Uint64(key[1:]))] = rec.Address
+		if err == nil {
+			_, err = parseCredential(rec.Credential)
+		}
+		if err != nil {
+			return fmt.Errorf("account %s: %w", rec.Address, err)
+		}
+		return nil
+	case len(key) == 1 && key[0] == sequenceKey:
+		sequence, err := decode[sequenceRecord](key, value)
+		v.last = sequence.Last
+		return err
+	}
+	return fmt.Errorf("directory: record %q is of no known sort", key)
+}
+
+func (v *verification) checkNames() {
+	for address, name := range v.names {
+		if !v.domains[address.Domain] {
+			v.report("%s is in a domain that is not served here", address)
+		}
+		if name.Account != 0 {
+			if own, ok := v.accounts[name.Account]; !ok {
+				v.report("%s names account %d, which has no record", address, name.Account)
+			} else if own != address.String() {
+				v.report("%s names account %d, whose address is %s", address, name.Account, own)
+			}
+		}
+		for _, target := range name.Alias {
+			if !v.exists(target) {
+				v.report("alias %s points to %s, which does not exist", address, target)
+			}
+		}
+	}
+}
+
+func (v *verification) exists(target string) bool {
+	address, err := addr.Parse(target)
+	if err != nil {
+		return false
+	}
+	if _, ok := v.names[address]; ok {
+		return true
+	}
+	base, _ := addr.SplitTag(address.Local, TagSeparator)
+	_, ok := v.names[addr.Address{Local: base, Domain: address.Domain}]
+	return ok
+}
+
+func (v *verification) checkAccounts() {
+	named := map[AccountID]bool{}
+	for _, name := range v.names {
+		named[name.Account] = true
+	}
+	for id, address := range v.accounts {
+		if !named[id] {
+			v.report("account %d (%s) is named by no address", id, address)
+		}
+		if id > v.last {
+			v.report("account %d (%s) has a number that was never given; the last was %d", id, address, v.last)
+		}
+	}
+}
