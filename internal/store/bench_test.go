@@ -1,0 +1,135 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"posthorn/internal/blob/memblob"
+	"posthorn/internal/kv/memkv"
+	"posthorn/internal/store"
+)
+
+// benchStore is a store whose engine costs little, so that what is measured is
+// the store. Account 1 has n messages of 4 KB in INBOX.
+func benchStore(b *testing.B, n int) (*store.Store, *store.Account) {
+	b.Helper()
+	s := store.New(store.Options{Engine: memkv.New(memkv.Options{}), Blobs: memblob.New(memblob.Options{})})
+	a := s.Account(1)
+	m := incoming(b, s, benchMessage)
+	defer m.Release()
+	for left := n; left > 0; {
+		batch := min(left, 1000)
+		left -= batch
+		err := a.Update(b.Context(), func(tx *store.Tx) error {
+			for range batch {
+				if _, err := tx.Append(store.InboxID, m, store.AppendOptions{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return s, a
+}
+
+var benchMessage = "From: Alice <alice@example.test>\r\nTo: Bob <bob@example.test>\r\nSubject: benchmark\r\n" +
+	"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.test>\r\n\r\n" + strings.Repeat("Lorem ipsum dolor sit amet.\r\n", 130)
+
+// A delivery costs the same in a mailbox of any size.
+func BenchmarkDeliver(b *testing.B) {
+	for _, n := range []int{0, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("into=%d", n), func(b *testing.B) {
+			s, a := benchStore(b, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				m := incoming(b, s, benchMessage)
+				err := a.Update(b.Context(), func(tx *store.Tx) error {
+					_, err := tx.Append(store.InboxID, m, store.AppendOptions{})
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				m.Release()
+			}
+		})
+	}
+}
+
+// Deliveries to many accounts at once.
+func BenchmarkDeliverParallel(b *testing.B) {
+	s, _ := benchStore(b, 0)
+	var next atomic.Uint64
+	b.RunParallel(func(pb *testing.PB) {
+		a := s.Account(store.AccountID(next.Add(1)))
+		for pb.Next() {
+			m := incoming(b, s, benchMessage)
+			err := a.Update(b.Context(), func(tx *store.Tx) error {
+				_, err := tx.Append(store.InboxID, m, store.AppendOptions{})
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			m.Release()
+		}
+	})
+}
+
+// A look at a mailbox of 50,000 messages in which one thing has changed.
+func BenchmarkSnapshotAfterChange(b *testing.B) {
+	_, a := benchStore(b, 50_000)
+	op := store.AddFlags
+	for b.Loop() {
+		err := a.Update(b.Context(), func(tx *store.Tx) error {
+			_, err := tx.Store(store.InboxID, []store.UIDRange{{First: 777, Last: 777}}, store.FlagChange{Op: op, Flags: []string{`\Answered`}})
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := a.Snapshot(b.Context(), store.InboxID); err != nil {
+			b.Fatal(err)
+		}
+		op ^= store.AddFlags ^ store.RemoveFlags
+	}
+}
+
+// One change of flags over all of 50,000 messages.
+func BenchmarkStoreRange(b *testing.B) {
+	_, a := benchStore(b, 50_000)
+	op := store.AddFlags
+	for b.Loop() {
+		err := a.Update(b.Context(), func(tx *store.Tx) error {
+			_, err := tx.Store(store.InboxID, store.AllUIDs, store.FlagChange{Op: op, Flags: []string{`\Flagged`}})
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		op ^= store.AddFlags ^ store.RemoveFlags
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50_000, "ns/message")
+}
+
+// All records of 10,000 messages, as for a list of mail.
+func BenchmarkRecords(b *testing.B) {
+	_, a := benchStore(b, 10_000)
+	snap, err := a.Snapshot(b.Context(), store.InboxID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		n := 0
+		err := a.Records(b.Context(), snap, store.AllUIDs, func(int, store.Entry, *store.Record) bool { n++; return true })
+		if err != nil || n != 10_000 {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/message")
+}

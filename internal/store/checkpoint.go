@@ -1,0 +1,149 @@
+package store
+
+import (
+	"posthorn/internal/kv"
+)
+
+// A checkpoint is the chunks of a mailbox as of mailbox.checkpoint. It is brought
+// up to date when the feed after it has grown so heavy that replaying it would cost
+// more than reading it: so neither a delivery nor opening a mailbox ever pays for
+// more than a bounded part of the feed, and a change of flags of any range is one
+// record.
+
+// checkpointWeight is the weight of pending changes that calls for a checkpoint.
+const checkpointWeight = 512
+
+// weight is what replaying a record costs, in units of one change to one message.
+func (f *feedRecord) weight() uint64 {
+	w := uint64(0)
+	for i := range f.changes {
+		w += 1 + f.changes[i].messages()/64
+	}
+	return w
+}
+
+const chunkVersion = 1
+
+func (c *chunk) encode() []byte {
+	first := c.entries[0]
+	e := encoder{b: make([]byte, 0, 32+12*len(c.entries))}
+	e.byte(chunkVersion)
+	e.uint(uint64(len(c.entries)))
+	e.uint(uint64(first.ModSeq))
+	e.int(first.InternalDate)
+	last := first
+	for _, m := range c.entries {
+		e.byte(byte(m.UID))
+		e.uint(uint64(m.Flags))
+		e.uint(uint64(m.Size))
+		e.int(int64(m.ModSeq - last.ModSeq))
+		e.int(m.InternalDate - last.InternalDate)
+		last = m
+	}
+	return e.b
+}
+
+func decodeChunk(number uint32, b []byte) (*chunk, error) {
+	d := decoder{b: b}
+	if err := d.version(chunkVersion, "a chunk of a checkpoint"); err != nil {
+		return nil, err
+	}
+	c := &chunk{number: number, entries: make([]Entry, d.count(5))}
+	modSeq, date := ModSeq(d.uint()), d.int()
+	for i := range c.entries {
+		e := &c.entries[i]
+		e.UID = UID(number<<chunkBits | uint32(d.byte()))
+		e.Flags = Flags(d.uint())
+		e.Size = uint32(d.uint())
+		modSeq += ModSeq(d.int())
+		date += d.int()
+		e.ModSeq, e.InternalDate = modSeq, date
+	}
+	c.count()
+	return c, d.done("a chunk of a checkpoint")
+}
+
+// readChunks reads the checkpoint's chunks with numbers in [first, last].
+func readChunks(r kv.Reader, id MailboxID, first, last uint32) ([]*chunk, error) {
+	rg := kv.Range{From: keyChunk(id, first), To: kv.PrefixEnd(keyChunk(id, last))}
+	if last == ^uint32(0) {
+		rg.To = kv.PrefixEnd(mailboxPrefix('K', id))
+	}
+	var chunks []*chunk
+	err := scan(r, rg, func(k, v []byte) error {
+		c, err := decodeChunk(uint32(uidOf(k)), v)
+		chunks = append(chunks, c)
+		return err
+	})
+	return chunks, err
+}
+
+// readFeed reads a mailbox's feed after a MODSEQ.
+func readFeed(r kv.Reader, id MailboxID, after ModSeq) ([]*feedRecord, error) {
+	var feed []*feedRecord
+	rg := kv.Range{From: keyFeed(id, after+1), To: kv.PrefixEnd(mailboxPrefix('F', id))}
+	err := scan(r, rg, func(k, v []byte) error {
+		f, err := decodeFeed(modSeqOf(k), v)
+		feed = append(feed, f)
+		return err
+	})
+	return feed, err
+}
+
+// writeCheckpoint replays the feed since the last checkpoint into the chunks that
+// it touches, and no others.
+func writeCheckpoint(w kv.Writer, m *mailbox) error {
+	feed, err := readFeed(w, m.ID, m.checkpoint)
+	if err != nil {
+		return err
+	}
+	chunks, err := touchedChunks(w, m.ID, feed)
+	if err != nil {
+		return err
+	}
+	ed := newEditor(chunks)
+	for _, f := range feed {
+		for i := range f.changes {
+			ed.apply(&f.changes[i], f.modSeq)
+		}
+	}
+	for i, c := range ed.chunks {
+		switch {
+		case !ed.owned[i]:
+			continue
+		case len(c.entries) == 0:
+			err = w.Delete(keyChunk(m.ID, c.number))
+		default:
+			err = w.Put(keyChunk(m.ID, c.number), c.encode())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	m.checkpoint, m.pending = m.HighestModSeq, 0
+	return nil
+}
+
+// touchedChunks reads the chunks that these changes may touch.
+func touchedChunks(r kv.Reader, id MailboxID, feed []*feedRecord) ([]*chunk, error) {
+	var touched []UIDRange
+	for _, f := range feed {
+		for _, ch := range f.changes {
+			for _, u := range ch.uids {
+				touched = append(touched, UIDRange{UID(chunkOf(u.First)), UID(chunkOf(u.Last))})
+			}
+			if n := len(ch.added); n > 0 {
+				touched = append(touched, UIDRange{UID(chunkOf(ch.added[0].UID)), UID(chunkOf(ch.added[n-1].UID))})
+			}
+		}
+	}
+	var all []*chunk
+	for _, t := range normalize(touched) {
+		chunks, err := readChunks(r, id, uint32(t.First), uint32(t.Last))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, chunks...)
+	}
+	return all, nil
+}

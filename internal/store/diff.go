@@ -1,0 +1,47 @@
+package store
+
+// Changes is what a session has to tell about the way from one snapshot to a later one.
+type Changes struct {
+	Expunged []int // sequence numbers in the order to announce them, each as of that moment
+	Changed  []int // sequence numbers in the new snapshot of older messages whose flags changed
+	Appended int   // how many messages are new, at the end of the new snapshot
+}
+
+// Diff compares two snapshots of one mailbox, the earlier one first. Chunks that
+// both share cost nothing.
+func Diff(before, after *Snapshot) Changes {
+	var ch Changes
+	if before == after {
+		return ch
+	}
+	j := 0
+	for i, b := range before.chunks {
+		for j < len(after.chunks) && after.chunks[j].number < b.number {
+			j++
+		}
+		if j == len(after.chunks) || after.chunks[j].number > b.number {
+			ch.compare(b.entries, nil, int(before.starts[i]), 0)
+		} else if after.chunks[j] != b {
+			ch.compare(b.entries, after.chunks[j].entries, int(before.starts[i]), int(after.starts[j]))
+		}
+	}
+	ch.Appended = after.Len() - (before.Len() - len(ch.Expunged))
+	return ch
+}
+
+// compare adds the changes of one chunk. earlier and later are how many messages
+// stand before it in the two snapshots.
+func (ch *Changes) compare(before, after []Entry, earlier, later int) {
+	kept := 0
+	for i, e := range before {
+		if kept == len(after) || after[kept].UID != e.UID {
+			// RFC 9051 §7.5.1: each EXPUNGE counts at once for the numbers after it.
+			ch.Expunged = append(ch.Expunged, earlier+i+1-len(ch.Expunged))
+			continue
+		}
+		if after[kept].ModSeq != e.ModSeq {
+			ch.Changed = append(ch.Changed, later+kept+1)
+		}
+		kept++
+	}
+}

@@ -1,0 +1,135 @@
+package store
+
+import "posthorn/internal/fault"
+
+// A change is one entry of the feed: what happened to a mailbox. Replaying the
+// changes after a checkpoint gives the mailbox; see editor.apply.
+type change struct {
+	kind  changeKind
+	added []Entry // messagesAdded, by UID; their MODSEQ is that of the commit
+	uids  ranges  // flags* and messagesGone: the messages that it did change
+	flags Flags   // flags*: which to add, remove or set
+
+	mailbox MailboxID // mailbox*: in the feed of the tree; the first change of a mailbox, too
+}
+
+type changeKind byte
+
+const (
+	messagesAdded  changeKind = 1
+	flagsAdded     changeKind = 2
+	flagsRemoved   changeKind = 3
+	flagsSet       changeKind = 4
+	messagesGone   changeKind = 5
+	mailboxCreated changeKind = 6
+	mailboxRenamed changeKind = 7
+	mailboxDeleted changeKind = 8
+	subscriptions  changeKind = 9
+)
+
+// treeFeed is the pseudo-mailbox whose feed tells of mailboxes themselves.
+const treeFeed MailboxID = 0
+
+// feedRecord is what one commit did to one mailbox.
+type feedRecord struct {
+	modSeq  ModSeq // in the key
+	time    int64  // Unix seconds
+	changes []change
+}
+
+const feedVersion = 1
+
+func (f *feedRecord) encode() []byte {
+	c := encoder{b: make([]byte, 0, 64)}
+	c.byte(feedVersion)
+	c.int(f.time)
+	c.uint(uint64(len(f.changes)))
+	for i := range f.changes {
+		f.changes[i].encode(&c, f.time)
+	}
+	return c.b
+}
+
+func (ch *change) encode(c *encoder, now int64) {
+	c.byte(byte(ch.kind))
+	switch ch.kind {
+	case messagesAdded:
+		c.uint(uint64(len(ch.added)))
+		last := UID(0)
+		for _, e := range ch.added {
+			c.uint(uint64(e.UID - last))
+			c.uint(uint64(e.Flags))
+			c.uint(uint64(e.Size))
+			c.int(e.InternalDate - now)
+			last = e.UID
+		}
+	case flagsAdded, flagsRemoved, flagsSet:
+		c.uint(uint64(ch.flags))
+		c.ranges(ch.uids)
+	case messagesGone:
+		c.ranges(ch.uids)
+	default:
+		c.uint(uint64(ch.mailbox))
+	}
+}
+
+func decodeFeed(modSeq ModSeq, b []byte) (*feedRecord, error) {
+	d := decoder{b: b}
+	if err := d.version(feedVersion, "a record of the feed"); err != nil {
+		return nil, err
+	}
+	f := &feedRecord{modSeq: modSeq, time: d.int()}
+	for range d.count(2) {
+		ch, err := decodeChange(&d, modSeq, f.time)
+		if err != nil {
+			return nil, err
+		}
+		f.changes = append(f.changes, ch)
+	}
+	return f, d.done("a record of the feed")
+}
+
+func decodeChange(d *decoder, modSeq ModSeq, now int64) (ch change, err error) {
+	ch.kind = changeKind(d.byte())
+	switch ch.kind {
+	case messagesAdded:
+		ch.added = make([]Entry, d.count(4))
+		last := UID(0)
+		for i := range ch.added {
+			last += UID(d.uint())
+			ch.added[i] = Entry{UID: last, Flags: Flags(d.uint()), Size: uint32(d.uint()), ModSeq: modSeq}
+			ch.added[i].InternalDate = now + d.int()
+		}
+	case flagsAdded, flagsRemoved, flagsSet:
+		ch.flags = Flags(d.uint())
+		ch.uids = d.ranges()
+	case messagesGone:
+		ch.uids = d.ranges()
+	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions:
+		ch.mailbox = MailboxID(d.uint())
+	default:
+		return ch, fault.New(fault.Corrupt, "store: the feed has a change of kind %d, which this program does not know", ch.kind)
+	}
+	return ch, d.done("a change in the feed")
+}
+
+// changed is the flags of a message after the change.
+func (ch *change) changed(f Flags) Flags {
+	switch ch.kind {
+	case flagsAdded:
+		return f | ch.flags
+	case flagsRemoved:
+		return f &^ ch.flags
+	default:
+		return ch.flags
+	}
+}
+
+// messages is how many messages a change touches at the most, for weighing it.
+func (ch *change) messages() uint64 {
+	n := uint64(len(ch.added))
+	for _, r := range ch.uids {
+		n += uint64(r.Last-r.First) + 1
+	}
+	return n
+}

@@ -1,0 +1,123 @@
+package store
+
+import "context"
+
+// FlagOp is what a FlagChange does with its flags.
+type FlagOp uint8
+
+// The operations of STORE (RFC 9051 §6.4.6).
+const (
+	AddFlags FlagOp = iota
+	RemoveFlags
+	SetFlags
+)
+
+// FlagChange is a change of flags over a range of messages.
+type FlagChange struct {
+	Op    FlagOp
+	Flags []string // system flags and keywords; \Recent is ignored
+
+	// UnchangedSince, if not nil, leaves messages alone that have changed after it
+	// (RFC 7162 §3.1.3).
+	UnchangedSince *ModSeq
+}
+
+// StoreResult tells which messages a FlagChange concerned. Messages that had the
+// wanted flags already are in neither list.
+type StoreResult struct {
+	Changed []UIDRange // those it changed
+	Failed  []UIDRange // those UnchangedSince spared
+}
+
+// Store changes the flags of the messages in these ranges. However many they are,
+// it is one change in the feed. Errors: NotFound, Limit (keywords used up).
+func (tx *Tx) Store(id MailboxID, rs []UIDRange, fc FlagChange) (StoreResult, error) {
+	var res StoreResult
+	b, err := tx.box(id)
+	if err != nil {
+		return res, err
+	}
+	snap, err := tx.snapshot(b)
+	if err != nil {
+		return res, err
+	}
+	ch, err := tx.flagChange(b, fc)
+	if err != nil {
+		return res, err
+	}
+	var changed, failed collector
+	snap.EachUID(rs, func(seq int, e Entry) bool {
+		switch f := ch.changed(e.Flags); {
+		case fc.UnchangedSince != nil && e.ModSeq > *fc.UnchangedSince:
+			failed.add(seq, e.UID)
+		case f != e.Flags:
+			changed.add(seq, e.UID)
+			b.recount(e.Flags, f)
+		}
+		return true
+	})
+	res.Failed, res.Changed = failed.ranges, changed.ranges
+	if len(res.Changed) > 0 {
+		ch.uids = res.Changed
+		tx.record(b, ch)
+	}
+	return res, nil
+}
+
+// flagChange translates the names into bits.
+func (tx *Tx) flagChange(b *boxTx, fc FlagChange) (change, error) {
+	if fc.Op == RemoveFlags {
+		ch := change{kind: flagsRemoved}
+		for _, name := range fc.Flags {
+			if bit, ok := systemFlag(name); ok {
+				ch.flags |= bit
+			} else {
+				ch.flags |= keywordBit(b.keywords, name)
+			}
+		}
+		return ch, nil
+	}
+	f, err := tx.flags(b, fc.Flags)
+	if fc.Op == SetFlags {
+		return change{kind: flagsSet, flags: f}, err
+	}
+	return change{kind: flagsAdded, flags: f}, err
+}
+
+// recount brings the counters from a message's flags before to those after.
+func (m *mailbox) recount(before, after Flags) {
+	if (before^after)&Seen != 0 {
+		if after&Seen != 0 {
+			m.Unseen--
+		} else {
+			m.Unseen++
+		}
+	}
+	if (before^after)&Deleted != 0 {
+		if after&Deleted != 0 {
+			m.Deleted++
+		} else {
+			m.Deleted--
+		}
+	}
+}
+
+// ClaimRecent makes the messages that no session has been told about \Recent for
+// the caller's session: those with UIDs from the result on (RFC 3501 §2.3.2). It
+// costs a commit only if there are any.
+func (a *Account) ClaimRecent(ctx context.Context, id MailboxID) (from UID, err error) {
+	m, err := a.mailbox(ctx, id)
+	if err != nil || m.recentFrom == m.UIDNext {
+		return m.recentFrom, err
+	}
+	err = a.Update(ctx, func(tx *Tx) error {
+		b, err := tx.box(id)
+		if err != nil {
+			return err
+		}
+		from = b.recentFrom
+		b.recentFrom, b.Recent, b.dirty = b.UIDNext, 0, true
+		return nil
+	})
+	return from, err
+}

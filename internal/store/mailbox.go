@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+)
+
+// mailbox is the record of a mailbox: what it is, and its counters.
+type mailbox struct {
+	Mailbox
+	keywords   []string // append-only: flags refer to them by position
+	recentFrom UID      // messages from here on have not been told to any session as \Recent
+	checkpoint ModSeq   // the checkpoint holds the state as of this MODSEQ
+	pending    uint64   // weight of the feed after the checkpoint
+	feedFloor  ModSeq   // the feed is complete after this MODSEQ
+}
+
+const mailboxVersion = 1
+
+func (m *mailbox) encode() []byte {
+	c := encoder{b: make([]byte, 0, 96)}
+	c.byte(mailboxVersion)
+	c.string(m.Name)
+	c.string(m.SpecialUse)
+	c.uint(uint64(m.UIDValidity))
+	c.uint(uint64(m.UIDNext))
+	c.uint(uint64(m.HighestModSeq))
+	c.uint(uint64(m.Messages))
+	c.uint(uint64(m.Unseen))
+	c.uint(uint64(m.Deleted))
+	c.uint(uint64(m.Recent))
+	c.int(m.Size)
+	c.uint(uint64(m.recentFrom))
+	c.uint(uint64(m.checkpoint))
+	c.uint(m.pending)
+	c.uint(uint64(m.feedFloor))
+	c.uint(uint64(len(m.keywords)))
+	for _, k := range m.keywords {
+		c.string(k)
+	}
+	return c.b
+}
+
+func decodeMailbox(id MailboxID, b []byte) (*mailbox, error) {
+	d := decoder{b: b}
+	if err := d.version(mailboxVersion, "a mailbox's record"); err != nil {
+		return nil, err
+	}
+	m := &mailbox{Mailbox: Mailbox{ID: id}}
+	m.Name = d.string()
+	m.SpecialUse = d.string()
+	m.UIDValidity = uint32(d.uint())
+	m.UIDNext = UID(d.uint())
+	m.HighestModSeq = ModSeq(d.uint())
+	m.Messages = uint32(d.uint())
+	m.Unseen = uint32(d.uint())
+	m.Deleted = uint32(d.uint())
+	m.Recent = uint32(d.uint())
+	m.Size = d.int()
+	m.recentFrom = UID(d.uint())
+	m.checkpoint = ModSeq(d.uint())
+	m.pending = d.uint()
+	m.feedFloor = ModSeq(d.uint())
+	for range d.count(1) {
+		m.keywords = append(m.keywords, d.string())
+	}
+	return m, d.done("a mailbox's record")
+}
+
+// readMailbox reads a mailbox by its number.
+func readMailbox(r kv.Reader, id MailboxID) (*mailbox, error) {
+	b, ok, err := r.Get(keyMailbox(id))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fault.New(fault.NotFound, "store: mailbox %d does not exist", id)
+	}
+	return decodeMailbox(id, b)
+}
+
+// findMailbox gives the number of the mailbox of this name.
+func findMailbox(r kv.Reader, name string) (MailboxID, error) {
+	name = canonicalName(name)
+	if name == Inbox {
+		return InboxID, nil
+	}
+	b, ok, err := r.Get(keyName(name))
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return 0, fault.New(fault.NotFound, "store: there is no mailbox %q", name)
+	}
+	d := decoder{b: b}
+	id := MailboxID(d.uint())
+	return id, d.done("a mailbox's name")
+}
+
+// canonicalName writes INBOX in capitals, also above other mailboxes (RFC 9051 §5.1).
+func canonicalName(name string) string {
+	first, rest, below := strings.Cut(name, Separator)
+	if !strings.EqualFold(first, Inbox) {
+		return name
+	}
+	if !below {
+		return Inbox
+	}
+	return Inbox + Separator + rest
+}
+
+// Mailboxes lists the account's mailboxes, sorted by name.
+func (a *Account) Mailboxes(ctx context.Context) ([]Mailbox, error) {
+	var all []Mailbox
+	err := a.view(ctx, func(r kv.Reader) error {
+		all = all[:0]
+		byID := map[MailboxID]Mailbox{}
+		err := scan(r, kv.Prefix([]byte{'M'}), func(k, v []byte) error {
+			m, err := decodeMailbox(MailboxID(uidOf(k)), v)
+			if err == nil {
+				byID[m.ID] = m.Mailbox
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return scan(r, kv.Prefix([]byte{'N'}), func(_, v []byte) error {
+			d := decoder{b: v}
+			if m, ok := byID[MailboxID(d.uint())]; ok {
+				all = append(all, m)
+			}
+			return nil
+		})
+	})
+	return all, err
+}
+
+// Mailbox looks a mailbox up by its name.
+func (a *Account) Mailbox(ctx context.Context, name string) (Mailbox, error) {
+	var found Mailbox
+	err := a.view(ctx, func(r kv.Reader) error {
+		id, err := findMailbox(r, name)
+		if err != nil {
+			return err
+		}
+		m, err := readMailbox(r, id)
+		if err == nil {
+			found = m.Mailbox
+		}
+		return err
+	})
+	return found, err
+}
+
+// mailbox reads a mailbox's record.
+func (a *Account) mailbox(ctx context.Context, id MailboxID) (m mailbox, err error) {
+	err = a.view(ctx, func(r kv.Reader) error {
+		read, err := readMailbox(r, id)
+		if err == nil {
+			m = *read
+		}
+		return err
+	})
+	return m, err
+}
+
+// Subscriptions lists the names that are subscribed to, sorted, also those of
+// mailboxes that are gone (RFC 9051 §6.3.7).
+func (a *Account) Subscriptions(ctx context.Context) ([]string, error) {
+	var names []string
+	err := a.view(ctx, func(r kv.Reader) error {
+		names = names[:0]
+		return scan(r, kv.Prefix([]byte{'S'}), func(k, _ []byte) error {
+			names = append(names, string(k[1:]))
+			return nil
+		})
+	})
+	return names, err
+}
+
+// Quota is an account's storage: the limit and what its messages take up.
+type Quota struct {
+	Limit    int64 // bytes; 0: none
+	Used     int64 // bytes
+	Messages int64
+}
+
+// Quota reads the account's storage quota.
+func (a *Account) Quota(ctx context.Context) (Quota, error) {
+	var q Quota
+	err := a.view(ctx, func(r kv.Reader) error {
+		h, err := readHead(r)
+		q = Quota{Limit: h.quota, Used: h.usedBytes, Messages: h.usedCount}
+		return err
+	})
+	return q, err
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"time"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+)
+
+// Record is what is kept of a message beside its body: all that a list of mail
+// shows, in the form in which it is sent. Its slices are valid until the callback
+// that got it returns.
+type Record struct {
+	UID             UID
+	EmailID         EmailID
+	SaveDate        time.Time // when it came into this mailbox (RFC 8514)
+	InternalDate    time.Time // with the zone it was given in
+	Size            int64     // bytes
+	Envelope        []byte    // ENVELOPE as IMAP sends it
+	BodyStructure   []byte    // BODYSTRUCTURE as IMAP sends it
+	Headers         []byte    // raw lines of the fields that CachedHeader names, in their order
+	HeadersComplete bool      // Headers holds all of them
+	Preview         []byte    // RFC 8970, UTF-8
+	Layout          []byte    // message.ParseLayout
+}
+
+const (
+	recordVersion  = 1
+	recordComplete = 1 // bit: HeadersComplete
+	saveDateAt     = 2 + 8
+	recordFixed    = 2 + 3*8
+)
+
+// content is the part of a record that all copies of a message share.
+type content struct {
+	size            int64
+	envelope        []byte
+	bodyStructure   []byte
+	headers         []byte
+	headersComplete bool
+	preview         string
+	layout          []byte
+}
+
+// tail encodes the content; encodeRecord puts what differs between copies before it.
+func (ct *content) tail() []byte {
+	n := len(ct.envelope) + len(ct.bodyStructure) + len(ct.headers) + len(ct.preview) + len(ct.layout)
+	c := encoder{b: make([]byte, 0, n+6*binary.MaxVarintLen32)}
+	c.uint(uint64(ct.size))
+	c.bytes(ct.envelope)
+	c.bytes(ct.bodyStructure)
+	c.bytes(ct.headers)
+	c.string(ct.preview)
+	c.bytes(ct.layout)
+	return c.b
+}
+
+func encodeRecord(email EmailID, saved, internal time.Time, complete bool, tail []byte) []byte {
+	c := encoder{b: make([]byte, 0, recordFixed+binary.MaxVarintLen16+len(tail))}
+	c.byte(recordVersion)
+	var bits byte
+	if complete {
+		bits |= recordComplete
+	}
+	c.byte(bits)
+	c.fixed(uint64(email))
+	c.fixed(uint64(saved.Unix()))
+	c.fixed(uint64(internal.Unix()))
+	_, offset := internal.Zone()
+	c.int(int64(offset / 60))
+	c.b = append(c.b, tail...)
+	return c.b
+}
+
+// copyRecord gives the bytes of a record for a copy that is saved now.
+func copyRecord(record []byte, saved time.Time) []byte {
+	c := bytes.Clone(record)
+	binary.BigEndian.PutUint64(c[saveDateAt:], uint64(saved.Unix()))
+	return c
+}
+
+func (rec *Record) decode(b []byte) error {
+	d := decoder{b: b}
+	if err := d.version(recordVersion, "a message's record"); err != nil {
+		return err
+	}
+	rec.HeadersComplete = d.byte()&recordComplete != 0
+	rec.EmailID = EmailID(d.fixed())
+	rec.SaveDate = time.Unix(int64(d.fixed()), 0)
+	rec.InternalDate = time.Unix(int64(d.fixed()), 0)
+	rec.InternalDate = rec.InternalDate.In(zone(int(d.int())))
+	rec.Size = int64(d.uint())
+	rec.Envelope = d.bytes()
+	rec.BodyStructure = d.bytes()
+	rec.Headers = d.bytes()
+	rec.Preview = d.bytes()
+	rec.Layout = d.bytes()
+	return d.done("a message's record")
+}
+
+// zone is the time zone this many minutes east of UTC.
+func zone(minutes int) *time.Location {
+	if minutes == 0 {
+		return time.UTC
+	}
+	return time.FixedZone("", minutes*60)
+}
+
+// recordEmail reads only the EmailID out of a record.
+func recordEmail(b []byte) (EmailID, error) {
+	if len(b) < recordFixed || b[0] != recordVersion {
+		return 0, fault.New(fault.Corrupt, "store: a message's record does not decode")
+	}
+	return EmailID(binary.BigEndian.Uint64(b[2:])), nil
+}
+
+// Records calls fn with the records of the messages of snap in these ranges, in UID
+// order, until it returns false. One scan reads each range. A message whose record
+// is gone (expunged and removed since) or damaged comes with a nil Record. fn runs
+// inside the engine's View: it must copy what it needs, not block, and not call the
+// store.
+func (a *Account) Records(ctx context.Context, snap *Snapshot, rs []UIDRange, fn func(seq int, e Entry, r *Record) bool) error {
+	return a.view(ctx, func(r kv.Reader) error {
+		var rec Record
+		w := recordWalk{r, snap, func(seq int, e Entry, raw []byte) bool {
+			return fn(seq, e, a.decode(&rec, snap, e.UID, raw))
+		}}
+		for _, rg := range normalize(rs) {
+			if more, err := w.run(rg); err != nil || !more {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// decode reads a record; nil if there is none or if it is damaged, which concerns
+// this one message only.
+func (a *Account) decode(rec *Record, snap *Snapshot, uid UID, raw []byte) *Record {
+	if raw == nil {
+		return nil
+	}
+	*rec = Record{UID: uid}
+	if err := rec.decode(raw); err != nil {
+		a.damaged(snap.id, uid, err)
+		return nil
+	}
+	return rec
+}
+
+// damaged logs trouble with one message.
+func (a *Account) damaged(m MailboxID, u UID, err error) {
+	a.store.log.Error("damaged message", "account", a.id, "mailbox", m, "uid", u, "error", err)
+}
+
+// recordWalk goes through the stored records beside the entries of a snapshot. fn
+// gets nil for a message without a record.
+type recordWalk struct {
+	reader kv.Reader
+	snap   *Snapshot
+	fn     func(seq int, e Entry, raw []byte) bool
+}
+
+// run visits the messages of one range.
+func (w *recordWalk) run(rg UIDRange) (more bool, err error) {
+	next, last := w.snap.SeqFrom(rg.First), w.snap.Len()
+	if rg.Last != ^UID(0) {
+		last = w.snap.SeqFrom(rg.Last+1) - 1
+	}
+	if next > last {
+		return true, nil
+	}
+	if next == last {
+		return w.one(next)
+	}
+	more = true
+	at := w.snap.cursor(next)
+	visit := func(raw []byte) {
+		more = w.fn(next, *at.entry(), raw)
+		next++
+		at.next()
+	}
+	rg = UIDRange{w.snap.At(next).UID, w.snap.At(last).UID}
+	err = w.reader.Scan(recordRange(w.snap.id, rg), func(k, v []byte) bool {
+		uid := uidOf(k)
+		for more && next <= last && at.entry().UID < uid {
+			visit(nil)
+		}
+		// Other records are of messages that are expunged, or not yet in snap.
+		if more && next <= last && at.entry().UID == uid {
+			visit(v)
+		}
+		return more && next <= last
+	})
+	for err == nil && more && next <= last {
+		visit(nil)
+	}
+	return more, err
+}
+
+// one visits a single message.
+func (w *recordWalk) one(seq int) (more bool, err error) {
+	e := w.snap.At(seq)
+	raw, ok, err := w.reader.Get(keyRecord(w.snap.id, e.UID))
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		raw = nil
+	}
+	return w.fn(seq, e, raw), nil
+}
+
+// cursor walks a snapshot's entries without a search for each.
+type cursor struct {
+	chunks []*chunk
+	i      int
+}
+
+func (s *Snapshot) cursor(seq int) cursor {
+	c := s.chunkAt(seq)
+	return cursor{s.chunks[c:], seq - 1 - int(s.starts[c])}
+}
+
+func (c *cursor) entry() *Entry { return &c.chunks[0].entries[c.i] }
+
+func (c *cursor) next() {
+	if c.i++; c.i == len(c.chunks[0].entries) && len(c.chunks) > 1 {
+		c.chunks, c.i = c.chunks[1:], 0
+	}
+}
