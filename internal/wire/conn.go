@@ -94,8 +94,7 @@ func newConn(s *Server, nc net.Conn) *Conn {
 // limits, implicit TLS.
 func (c *Conn) open() bool {
 	if c.fromProxy {
-		if err := c.readProxyHeader(); err != nil {
-			c.Log().Warn("PROXY header refused", "err", err)
+		if c.readProxyHeader() != nil {
 			return false
 		}
 		if !c.srv.enter(c) {
@@ -104,10 +103,8 @@ func (c *Conn) open() bool {
 			return false
 		}
 	}
-	if c.srv.o.ImplicitTLS {
-		if err := c.handshake(); err != nil {
-			return false
-		}
+	if c.srv.o.ImplicitTLS && c.handshake() != nil {
+		return false
 	}
 	c.Log().Debug("connection opened", "tls", c.tls != nil)
 	return true

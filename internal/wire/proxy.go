@@ -50,7 +50,7 @@ func (c *Conn) readProxyHeader() error {
 			return c.readErr
 		}
 		if err := c.Fill(); err != nil {
-			return fault.New(fault.Invalid, "wire: PROXY: %w", err)
+			return err
 		}
 	}
 }

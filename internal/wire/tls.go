@@ -2,8 +2,6 @@ package wire
 
 import (
 	"crypto/tls"
-	"errors"
-	"io"
 	"net"
 	"time"
 
@@ -61,9 +59,6 @@ func (c *Conn) handshake() error {
 		c.srv.stats.handshakesFailed.Add(1)
 		err = fault.New(fault.Invalid, "wire: TLS handshake: %w", err)
 		c.readErr, c.writeErr = err, err
-		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
-			c.Log().Debug("TLS handshake given up by the peer")
-		}
 		return err
 	}
 	c.tls, c.rw = t, t
