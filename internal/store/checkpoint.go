@@ -10,16 +10,28 @@ import (
 // more than a bounded part of the feed, and a change of flags of any range is one
 // record.
 
-// checkpointWeight is the weight of pending changes that calls for a checkpoint.
-const checkpointWeight = 512
+// When the feed after the checkpoint has so many records, or replaying it would touch
+// so many messages (besides a share of the mailbox, as a checkpoint costs that much
+// itself), it is time for the next.
+const (
+	checkpointRecords  = 512
+	checkpointMessages = 32 << 10
+	checkpointShare    = 8 // times the number of messages
+)
 
-// weight is what replaying a record costs, in units of one change to one message.
-func (f *feedRecord) weight() uint64 {
-	w := uint64(0)
+// backlog weighs the feed after a checkpoint.
+type backlog struct{ records, messages uint64 }
+
+func (l *backlog) add(f *feedRecord) {
+	l.records++
 	for i := range f.changes {
-		w += 1 + f.changes[i].messages()/64
+		l.messages += f.changes[i].messages()
 	}
-	return w
+}
+
+// due reports whether a mailbox of this size needs a checkpoint.
+func (l *backlog) due(messages uint32) bool {
+	return l.records >= checkpointRecords || l.messages >= checkpointMessages+checkpointShare*uint64(messages)
 }
 
 const chunkVersion = 1
@@ -120,7 +132,7 @@ func writeCheckpoint(w kv.Writer, m *mailbox) error {
 			return err
 		}
 	}
-	m.checkpoint, m.pending = m.HighestModSeq, 0
+	m.checkpoint, m.backlog = m.HighestModSeq, backlog{}
 	return nil
 }
 

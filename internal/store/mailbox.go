@@ -14,7 +14,7 @@ type mailbox struct {
 	keywords   []string // append-only: flags refer to them by position
 	recentFrom UID      // messages from here on have not been told to any session as \Recent
 	checkpoint ModSeq   // the checkpoint holds the state as of this MODSEQ
-	pending    uint64   // weight of the feed after the checkpoint
+	backlog    backlog  // the weight of the feed after it
 	feedFloor  ModSeq   // the feed is complete after this MODSEQ
 }
 
@@ -35,7 +35,8 @@ func (m *mailbox) encode() []byte {
 	c.int(m.Size)
 	c.uint(uint64(m.recentFrom))
 	c.uint(uint64(m.checkpoint))
-	c.uint(m.pending)
+	c.uint(m.backlog.records)
+	c.uint(m.backlog.messages)
 	c.uint(uint64(m.feedFloor))
 	c.uint(uint64(len(m.keywords)))
 	for _, k := range m.keywords {
@@ -62,7 +63,7 @@ func decodeMailbox(id MailboxID, b []byte) (*mailbox, error) {
 	m.Size = d.int()
 	m.recentFrom = UID(d.uint())
 	m.checkpoint = ModSeq(d.uint())
-	m.pending = d.uint()
+	m.backlog = backlog{d.uint(), d.uint()}
 	m.feedFloor = ModSeq(d.uint())
 	for range d.count(1) {
 		m.keywords = append(m.keywords, d.string())

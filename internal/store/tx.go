@@ -242,7 +242,7 @@ func (tx *Tx) flushBox(b *boxTx) error {
 		if err := tx.w.Put(keyFeed(b.ID, f.modSeq), f.encode()); err != nil {
 			return err
 		}
-		if b.pending += f.weight(); b.pending >= checkpointWeight {
+		if b.backlog.add(&f); b.backlog.due(b.Messages) {
 			if err := writeCheckpoint(tx.w, b.mailbox); err != nil {
 				return err
 			}
