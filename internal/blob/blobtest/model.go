@@ -12,9 +12,8 @@ import (
 
 // testModel runs random operations against a map of what should be there.
 func testModel(t *testing.T, open func(t testing.TB) *Subject) {
-	s := open(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{t: t, subject: s}
+		m := &model{t: t, subject: open(t), garbage: map[blob.ID]bool{}}
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": m.create,
 			"write":  m.write,
@@ -25,7 +24,6 @@ func testModel(t *testing.T, open func(t testing.TB) *Subject) {
 			"crash":  m.crash,
 			"":       m.check,
 		})
-		m.clear()
 	})
 }
 
@@ -34,6 +32,7 @@ type model struct {
 	t       testing.TB
 	subject *Subject
 	blobs   []stored
+	garbage map[blob.ID]bool // deleted ones, which a crash may bring back
 	begun   []*begun
 }
 
@@ -109,6 +108,11 @@ func (m *model) delete(rt *rapid.T) {
 	i := m.some(rt)
 	id := m.blobs[i].id
 	m.blobs = append(m.blobs[:i], m.blobs[i+1:]...)
+	m.garbage[id] = true
+	m.mustDelete(rt, id)
+}
+
+func (m *model) mustDelete(rt *rapid.T, id blob.ID) {
 	if err := m.subject.Store.Delete(background, id); err != nil {
 		rt.Fatalf("Delete: %v", err)
 	}
@@ -125,9 +129,14 @@ func (m *model) read(rt *rapid.T) {
 	}
 }
 
-func (m *model) crash(*rapid.T) {
+func (m *model) crash(rt *rapid.T) {
 	m.subject.Crash(m.t)
 	m.begun = nil
+	for id := range list(m.t, m.subject.Store) {
+		if m.garbage[id] {
+			m.mustDelete(rt, id) // as the sweeper does
+		}
+	}
 }
 
 // check compares the lists after every step.
@@ -139,18 +148,6 @@ func (m *model) check(rt *rapid.T) {
 	for _, b := range m.blobs {
 		if _, ok := found[b.id]; !ok {
 			rt.Fatalf("blob %s is not listed", b.id)
-		}
-	}
-}
-
-// clear leaves the store empty for the next run.
-func (m *model) clear() {
-	for _, b := range m.begun {
-		b.w.Abort()
-	}
-	for _, b := range m.blobs {
-		if err := m.subject.Store.Delete(background, b.id); err != nil {
-			m.t.Fatalf("Delete: %v", err)
 		}
 	}
 }
