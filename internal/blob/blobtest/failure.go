@@ -3,6 +3,7 @@ package blobtest
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -91,16 +92,25 @@ func testDamage(t *testing.T, s *Subject) {
 		t.Log("this store has no medium that could be damaged")
 		return
 	}
-	const size, at, reach = 2 << 20, 1 << 20, 256 << 10 // a bad bit may cost so much on either side
-	data := Body(5, size)
-	id, healthy := mustWrite(t, s.Store, data), mustWrite(t, s.Store, data[:size/2])
+	noise := make([]byte, damagedSize)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	for kind, data := range map[string][]byte{"mail": Body(5, damagedSize), "noise": noise} {
+		t.Run(kind, func(t *testing.T) { testOneDamage(t, s, data) })
+	}
+}
+
+const damagedSize = 2 << 20
+
+func testOneDamage(t *testing.T, s *Subject, data []byte) {
+	const at, reach = damagedSize / 2, 256 << 10 // a bad bit may cost so much on either side
+	id, healthy := mustWrite(t, s.Store, data), mustWrite(t, s.Store, data[:at])
 	s.Damage(t, id, at)
 	r, err := s.Store.Open(background, id)
 	if err != nil {
 		t.Fatalf("Open with one damaged part: %v", err)
 	}
 	defer r.Close()
-	p := make([]byte, size)
+	p := make([]byte, len(data))
 	_, err = r.ReadAt(p[:1], at)
 	wantKind(t, "ReadAt the damaged byte", err, fault.Corrupt)
 	n, err := r.ReadAt(p, 0)
@@ -108,13 +118,13 @@ func testDamage(t *testing.T, s *Subject) {
 	if n > at || !bytes.Equal(p[:n], data[:n]) {
 		t.Errorf("ReadAt over the damaged byte gave %d bytes, beyond the damage or wrong", n)
 	}
-	for _, part := range [][2]int64{{0, at - reach}, {at + reach, size}} {
+	for _, part := range [][2]int64{{0, at - reach}, {at + reach, damagedSize}} {
 		n := part[1] - part[0]
 		if _, err := r.ReadAt(p[:n], part[0]); (err != nil && err != io.EOF) || !bytes.Equal(p[:n], data[part[0]:part[1]]) {
 			t.Errorf("bytes %d to %d, far from the damage: %v, or wrong bytes", part[0], part[1], err)
 		}
 	}
-	check(t, s.Store, healthy, data[:size/2])
+	check(t, s.Store, healthy, data[:at])
 }
 
 // testFull: a full disk is said to be full, harms nothing that is stored, and is
