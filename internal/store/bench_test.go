@@ -2,20 +2,26 @@ package store_test
 
 import (
 	"fmt"
+	"log/slog"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"posthorn/internal/blob/memblob"
-	"posthorn/internal/kv/memkv"
+	"posthorn/internal/kv/pebblekv"
 	"posthorn/internal/store"
 )
 
-// benchStore is a store whose engine costs little, so that what is measured is
-// the store. Account 1 has n messages of 4 KB in INBOX.
+// benchStore is a store on the disk. Account 1 has n messages of 4 KB in INBOX.
 func benchStore(b *testing.B, n int) (*store.Store, *store.Account) {
 	b.Helper()
-	s := store.New(store.Options{Engine: memkv.New(memkv.Options{}), Blobs: memblob.New(memblob.Options{})})
+	engine, err := pebblekv.Open(b.TempDir(), pebblekv.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { engine.Close() })
+	s := store.New(store.Options{Engine: engine, Blobs: memblob.New(memblob.Options{})})
 	a := s.Account(1)
 	m := incoming(b, s, benchMessage)
 	defer m.Release()
@@ -63,8 +69,15 @@ func BenchmarkDeliver(b *testing.B) {
 
 // Deliveries to many accounts at once.
 func BenchmarkDeliverParallel(b *testing.B) {
+	for _, n := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("writers=%d", n), func(b *testing.B) { deliverParallel(b, n) })
+	}
+}
+
+func deliverParallel(b *testing.B, writers int) {
 	s, _ := benchStore(b, 0)
 	var next atomic.Uint64
+	b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
 	b.RunParallel(func(pb *testing.PB) {
 		a := s.Account(store.AccountID(next.Add(1)))
 		for pb.Next() {

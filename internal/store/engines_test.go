@@ -1,14 +1,17 @@
 package store_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
 	"posthorn/internal/blob"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/kv/pebblekv"
 )
 
 // subject is an engine and a blob store that can lose their power.
@@ -22,6 +25,14 @@ type subject interface {
 func TestModelMem(t *testing.T) {
 	testModel(t, func() subject {
 		return &memSubject{memkv.New(memkv.Options{Rerun: true}), memblob.New(memblob.Options{})}
+	})
+}
+
+func TestModelPebble(t *testing.T) {
+	testModel(t, func() subject {
+		s := &pebbleSubject{fs: vfs.NewCrashableMem(), store: memblob.New(memblob.Options{})}
+		s.open()
+		return s
 	})
 }
 
@@ -50,3 +61,31 @@ func (s *memSubject) engine() kv.Engine { return s.kv }
 func (s *memSubject) blobs() blob.Store { return s.store }
 func (s *memSubject) crash()            {} // memory never loses what a commit returned for
 func (s *memSubject) close()            { s.kv.Close(); s.store.Close() }
+
+// pebbleSubject is Pebble on a file system in memory that forgets what was not synced.
+type pebbleSubject struct {
+	fs    *vfs.MemFS
+	kv    kv.Engine
+	store blob.Store
+}
+
+func (s *pebbleSubject) open() {
+	e, err := pebblekv.Open("store", pebblekv.Options{
+		FS: s.fs, CacheSize: 1 << 20, FreeSpace: func() (uint64, error) { return 1 << 40, nil },
+	})
+	if err != nil {
+		panic(err)
+	}
+	s.kv = e
+}
+
+func (s *pebbleSubject) engine() kv.Engine { return s.kv }
+func (s *pebbleSubject) blobs() blob.Store { return s.store }
+func (s *pebbleSubject) close()            { s.kv.Close(); s.store.Close() }
+
+func (s *pebbleSubject) crash() {
+	after := s.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(1, 2))})
+	s.kv.Close()
+	s.fs = after
+	s.open()
+}
