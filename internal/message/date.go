@@ -13,6 +13,7 @@ import (
 // no seconds, no zone (taken as UTC), zones like "GMT+0200".
 func ParseDate(s string) (time.Time, error) {
 	var d dateParts
+	s = closeUpDate(s)
 	for i := 0; i < len(s); {
 		n := dateTokenLength(s[i:])
 		if n == 0 {
@@ -42,6 +43,22 @@ func ParseDate(s string) (time.Time, error) {
 	return time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, 0, zone), nil
 }
 
+// closeUpDate takes out comments and the blanks around colons: between any two
+// tokens, also of a time, both may stand (RFC 5322 appendix A.5).
+func closeUpDate(s string) string {
+	if strings.IndexByte(s, '(') >= 0 {
+		s = dropComments(s)
+	}
+	if !strings.Contains(s, " :") && !strings.Contains(s, ": ") {
+		return s
+	}
+	parts := strings.Split(s, ":")
+	for i := range parts {
+		parts[i] = strings.Trim(parts[i], " \t")
+	}
+	return strings.Join(parts, ":")
+}
+
 // dateParts is what of a date was found so far.
 type dateParts struct {
 	day, month, year     int // day and month are 0 until they are seen
@@ -55,12 +72,10 @@ func (d *dateParts) complete() bool {
 	return d.day >= 1 && d.day <= 31 && d.month >= 1 && d.month <= 12 && d.haveYear
 }
 
-// dateTokenLength is the length of the word, number, time or comment with which
-// s begins, 0 if it is a separator.
+// dateTokenLength is the length of the word, number or time with which s
+// begins, 0 if it is a separator.
 func dateTokenLength(s string) int {
 	switch c := s[0]; {
-	case c == '(':
-		return commentLength(s)
 	case isDigit(c):
 		n := 1
 		for n < len(s) && (isDigit(s[n]) || s[n] == ':' || s[n] == '.' && n+1 < len(s) && isDigit(s[n+1])) {
@@ -80,9 +95,8 @@ func dateTokenLength(s string) int {
 // take puts the token s[i:i+n] where it belongs.
 func (d *dateParts) take(s string, i, n int) {
 	token := s[i : i+n]
-	switch c := token[0]; {
-	case c == '(':
-	case !isDigit(c):
+	switch {
+	case !isDigit(token[0]):
 		d.takeWord(token)
 	case d.haveTime && !d.haveZone && i > 0 && (s[i-1] == '+' || s[i-1] == '-'):
 		d.takeOffset(token, s[i-1] == '-')

@@ -151,9 +151,7 @@ func (s *Scanner) endHeldLine(eol int64) {
 // first ones.
 func (s *Scanner) line(text []byte, size, eol int64) {
 	s.msg.LongestLine = max(s.msg.LongestLine, size-eol)
-	if len(text) < 2 || text[0] != '-' || text[1] != '-' || !s.delimiter(text, size) {
-		s.content(text, size)
-	}
+	s.place(text, size)
 	s.offset += size
 	s.eol = eol
 	if eol > 0 {
@@ -161,9 +159,11 @@ func (s *Scanner) line(text []byte, size, eol int64) {
 	}
 }
 
-// content takes a line of a header, a body, or of what stands between parts.
-func (s *Scanner) content(text []byte, size int64) {
+// place puts the line where it belongs: it is a delimiter, or of a header, of a
+// body, or of what stands between parts.
+func (s *Scanner) place(text []byte, size int64) {
 	switch {
+	case len(text) > 2 && text[0] == '-' && text[1] == '-' && s.delimiter(text, size):
 	case !s.inHeader:
 		if s.preview.part != nil {
 			s.preview.add(text)
@@ -178,7 +178,7 @@ func (s *Scanner) content(text []byte, size int64) {
 		// The blank line is missing. Anything else but to begin the body here
 		// would hide text from the reader; it is also what mail relays do.
 		s.endHeader(s.offset, s.newlines)
-		s.content(text, size)
+		s.place(text, size)
 	}
 }
 
