@@ -1,0 +1,132 @@
+// Package admin is the administration face of the server: the operations behind
+// the command line, as JSON over HTTP on the control socket.
+//
+// It owns no state and takes no decision of its own: every operation is a few
+// calls to the directory and the store, and everything it says about a failure is
+// what they say. It listens on nothing but a socket that only its owner may open,
+// and therefore asks nobody for a password.
+//
+// An operation is declared once, as a value that carries its name and the types of
+// its request and its response (operation.go). The server's side binds it to a
+// method (handler.go), the client's side calls it (client.go), over the socket of a
+// running server or, when none runs, over the same handler in the same process.
+package admin
+
+import (
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/store"
+)
+
+// Domain is a domain whose mail is taken.
+type Domain struct {
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+}
+
+// Account is somebody with mailboxes.
+type Account struct {
+	ID       uint64    `json:"id"`
+	Address  string    `json:"address"`
+	Disabled bool      `json:"disabled"`
+	Scheme   string    `json:"scheme"` // of the password's hash
+	Created  time.Time `json:"created"`
+}
+
+// AccountDetails is an account with what is in it.
+type AccountDetails struct {
+	Account
+	Aliases   []string  `json:"aliases"` // that point to it
+	Mailboxes []Mailbox `json:"mailboxes"`
+	Messages  int64     `json:"messages"`
+	Bytes     int64     `json:"bytes"`
+	Quota     int64     `json:"quota"` // bytes; 0: none
+}
+
+// Mailbox is a mailbox of an account.
+type Mailbox struct {
+	Name     string `json:"name"`
+	Messages uint32 `json:"messages"`
+	Unseen   uint32 `json:"unseen"`
+	Bytes    int64  `json:"bytes"`
+}
+
+// Alias is an address whose mail goes to others.
+type Alias struct {
+	Address string    `json:"address"`
+	Targets []string  `json:"targets"`
+	Created time.Time `json:"created"`
+}
+
+// Credentials name an account and a password for it, plain or {SCHEME}hash.
+type Credentials struct {
+	Address  string `json:"address"`
+	Password string `json:"password"`
+	Line     int    `json:"line,omitempty"` // of the file it was imported from
+}
+
+// Imported says what an import did.
+type Imported struct {
+	Added   int `json:"added"`
+	Present int `json:"present"` // were there already, and stay as they are
+}
+
+// Verified says what was looked at, and what is wrong.
+type Verified struct {
+	Accounts  int      `json:"accounts"`
+	Mailboxes int      `json:"mailboxes"`
+	Messages  int      `json:"messages"`
+	Problems  []string `json:"problems"`
+}
+
+// Options are what the operations work on.
+type Options struct {
+	Directory *directory.Directory
+	Store     *store.Store
+}
+
+// Admin carries out operations.
+type Admin struct{ o Options }
+
+// New makes an Admin.
+func New(o Options) *Admin { return &Admin{o} }
+
+func accountOf(a directory.Account) Account {
+	return Account{ID: uint64(a.ID), Address: a.Address.String(), Disabled: a.Disabled, Scheme: a.Scheme(), Created: a.Created}
+}
+
+func aliasOf(a directory.Alias) Alias {
+	return Alias{Address: a.Address.String(), Targets: spell(a.Targets), Created: a.Created}
+}
+
+func spell(addresses []addr.Address) []string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.String()
+	}
+	return texts
+}
+
+func parseAll(texts []string) ([]addr.Address, error) {
+	addresses := make([]addr.Address, len(texts))
+	for i, text := range texts {
+		var err error
+		if addresses[i], err = addr.Parse(text); err != nil {
+			return nil, err
+		}
+	}
+	return addresses, nil
+}
+
+// kindNamed finds a kind by its name, as it travels in an answer.
+func kindNamed(name string) fault.Kind {
+	for _, k := range fault.Kinds() {
+		if k.String() == name {
+			return k
+		}
+	}
+	return fault.Internal
+}

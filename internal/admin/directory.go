@@ -1,0 +1,162 @@
+package admin
+
+import (
+	"context"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/store"
+)
+
+func (a *Admin) addDomain(ctx context.Context, r Name) (Domain, error) {
+	d, err := a.o.Directory.AddDomain(ctx, r.Name)
+	return Domain(d), err
+}
+
+func (a *Admin) listDomains(ctx context.Context, _ Nothing) ([]Domain, error) {
+	domains, err := a.o.Directory.Domains(ctx)
+	all := make([]Domain, len(domains))
+	for i, d := range domains {
+		all[i] = Domain(d)
+	}
+	return all, err
+}
+
+func (a *Admin) deleteDomain(ctx context.Context, r Name) (Nothing, error) {
+	return Nothing{}, a.o.Directory.DeleteDomain(ctx, r.Name)
+}
+
+func (a *Admin) addAccount(ctx context.Context, r Credentials) (Account, error) {
+	address, err := addr.Parse(r.Address)
+	if err != nil {
+		return Account{}, err
+	}
+	account, err := a.o.Directory.AddAccount(ctx, address, r.Password)
+	return accountOf(account), err
+}
+
+func (a *Admin) importAccounts(ctx context.Context, r []Credentials) (Imported, error) {
+	accounts := make([]directory.NewAccount, len(r))
+	for i, c := range r {
+		address, err := addr.Parse(c.Address)
+		if err != nil {
+			return Imported{}, fault.New(fault.Invalid, "line %d: %w", c.Line, err)
+		}
+		accounts[i] = directory.NewAccount{Address: address, Password: c.Password, Line: c.Line}
+	}
+	done, err := a.o.Directory.Import(ctx, accounts)
+	return Imported(done), err
+}
+
+func (a *Admin) listAccounts(ctx context.Context, _ Nothing) ([]Account, error) {
+	all := []Account{}
+	err := a.o.Directory.Accounts(ctx, func(account directory.Account) bool {
+		all = append(all, accountOf(account))
+		return true
+	})
+	return all, err
+}
+
+func (a *Admin) showAccount(ctx context.Context, r Name) (AccountDetails, error) {
+	account, err := a.account(ctx, r)
+	if err != nil {
+		return AccountDetails{}, err
+	}
+	details := AccountDetails{Account: accountOf(account), Aliases: []string{}}
+	err = a.o.Directory.Aliases(ctx, func(alias directory.Alias) bool {
+		for _, target := range alias.Targets {
+			if target == account.Address {
+				details.Aliases = append(details.Aliases, alias.Address.String())
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return AccountDetails{}, err
+	}
+	return details, a.mail(ctx, &details)
+}
+
+// mail adds what the store knows of an account.
+func (a *Admin) mail(ctx context.Context, details *AccountDetails) error {
+	account := a.o.Store.Account(store.AccountID(details.ID))
+	mailboxes, err := account.Mailboxes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range mailboxes {
+		details.Mailboxes = append(details.Mailboxes, Mailbox{Name: m.Name, Messages: m.Messages, Unseen: m.Unseen, Bytes: m.Size})
+		details.Messages += int64(m.Messages)
+	}
+	quota, err := account.Quota(ctx)
+	details.Bytes, details.Quota = quota.Used, quota.Limit
+	return err
+}
+
+func (a *Admin) account(ctx context.Context, r Name) (directory.Account, error) {
+	address, err := addr.Parse(r.Name)
+	if err != nil {
+		return directory.Account{}, err
+	}
+	return a.o.Directory.Account(ctx, address)
+}
+
+func (a *Admin) setPassword(ctx context.Context, r Credentials) (Nothing, error) {
+	address, err := addr.Parse(r.Address)
+	if err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, a.o.Directory.SetPassword(ctx, address, r.Password)
+}
+
+func (a *Admin) disableAccount(ctx context.Context, r Name) (Nothing, error) {
+	return a.setDisabled(ctx, r, true)
+}
+
+func (a *Admin) enableAccount(ctx context.Context, r Name) (Nothing, error) {
+	return a.setDisabled(ctx, r, false)
+}
+
+func (a *Admin) setDisabled(ctx context.Context, r Name, disabled bool) (Nothing, error) {
+	address, err := addr.Parse(r.Name)
+	if err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, a.o.Directory.SetDisabled(ctx, address, disabled)
+}
+
+func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {
+	address, err := addr.Parse(r.Name)
+	if err != nil {
+		return Account{}, err
+	}
+	account, err := a.o.Directory.DeleteAccount(ctx, address)
+	return accountOf(account), err
+}
+
+func (a *Admin) addAlias(ctx context.Context, r Alias) (Alias, error) {
+	all, err := parseAll(append([]string{r.Address}, r.Targets...))
+	if err != nil {
+		return Alias{}, err
+	}
+	alias, err := a.o.Directory.AddAlias(ctx, all[0], all[1:]...)
+	return aliasOf(alias), err
+}
+
+func (a *Admin) listAliases(ctx context.Context, _ Nothing) ([]Alias, error) {
+	all := []Alias{}
+	err := a.o.Directory.Aliases(ctx, func(alias directory.Alias) bool {
+		all = append(all, aliasOf(alias))
+		return true
+	})
+	return all, err
+}
+
+func (a *Admin) deleteAlias(ctx context.Context, r Name) (Nothing, error) {
+	address, err := addr.Parse(r.Name)
+	if err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, a.o.Directory.DeleteAlias(ctx, address)
+}

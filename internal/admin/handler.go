@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"posthorn/internal/fault"
+)
+
+// pathPrefix is what the paths of all operations begin with. The number is that of
+// the interface: requests and responses only ever gain fields.
+const pathPrefix = "/v1/"
+
+// failure is how an error travels.
+type failure struct {
+	Kind  string `json:"kind"`
+	Error string `json:"error"`
+}
+
+// Handler answers requests for all operations.
+func (a *Admin) Handler() http.Handler {
+	mux := http.NewServeMux()
+	handle(mux, AddDomain, a.addDomain)
+	handle(mux, ListDomains, a.listDomains)
+	handle(mux, DeleteDomain, a.deleteDomain)
+	handle(mux, AddAccount, a.addAccount)
+	handle(mux, ImportAccounts, a.importAccounts)
+	handle(mux, ListAccounts, a.listAccounts)
+	handle(mux, ShowAccount, a.showAccount)
+	handle(mux, SetPassword, a.setPassword)
+	handle(mux, DisableAccount, a.disableAccount)
+	handle(mux, EnableAccount, a.enableAccount)
+	handle(mux, DeleteAccount, a.deleteAccount)
+	handle(mux, AddAlias, a.addAlias)
+	handle(mux, ListAliases, a.listAliases)
+	handle(mux, DeleteAlias, a.deleteAlias)
+	handle(mux, Verify, a.verify)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, nil, fault.New(fault.Unsupported, "this posthorn has no operation %s; client and server may be of different versions", r.URL.Path))
+	})
+	return mux
+}
+
+// handle binds an operation to what carries it out.
+func handle[Request, Response any](mux *http.ServeMux, op Operation[Request, Response], do func(context.Context, Request) (Response, error)) {
+	mux.HandleFunc("POST "+pathPrefix+op.path, func(w http.ResponseWriter, r *http.Request) {
+		var request Request
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil && !errors.Is(err, io.EOF) {
+			answer(w, nil, fault.New(fault.Invalid, "the request is not the JSON of %s: %w", op.path, err))
+			return
+		}
+		response, err := do(r.Context(), request)
+		answer(w, response, err)
+	})
+}
+
+// answer sends a response, or what went wrong.
+func answer(w http.ResponseWriter, response any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		kind := fault.KindOf(err)
+		status, response = statusOf(kind), failure{kind.String(), err.Error()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The peer may have gone; there is nobody left to tell.
+	_ = json.NewEncoder(w).Encode(response)
+}
+
+// statusOf is the table from kinds of errors to those of HTTP.
+func statusOf(kind fault.Kind) int {
+	switch kind {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Exists, fault.InUse:
+		return http.StatusConflict
+	case fault.Denied:
+		return http.StatusForbidden
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.Limit:
+		return http.StatusTooManyRequests
+	case fault.OverQuota, fault.StorageFull:
+		return http.StatusInsufficientStorage
+	case fault.Unavailable, fault.Canceled:
+		return http.StatusServiceUnavailable
+	case fault.Unsupported:
+		return http.StatusNotImplemented
+	case fault.Corrupt, fault.Internal:
+		return http.StatusInternalServerError
+	}
+	return http.StatusInternalServerError
+}

@@ -1,0 +1,36 @@
+package admin
+
+// Operation is one thing that can be asked for.
+type Operation[Request, Response any] struct {
+	path string
+}
+
+// Nothing is a request or a response without content.
+type Nothing struct{}
+
+// Name is a request about one domain, account or alias.
+type Name struct {
+	Name string `json:"name"`
+}
+
+// The operations.
+var (
+	AddDomain    = Operation[Name, Domain]{"domain/add"}
+	ListDomains  = Operation[Nothing, []Domain]{"domain/list"}
+	DeleteDomain = Operation[Name, Nothing]{"domain/delete"}
+
+	AddAccount     = Operation[Credentials, Account]{"account/add"}
+	ImportAccounts = Operation[[]Credentials, Imported]{"account/import"}
+	ListAccounts   = Operation[Nothing, []Account]{"account/list"}
+	ShowAccount    = Operation[Name, AccountDetails]{"account/show"}
+	SetPassword    = Operation[Credentials, Nothing]{"account/passwd"}
+	DisableAccount = Operation[Name, Nothing]{"account/disable"}
+	EnableAccount  = Operation[Name, Nothing]{"account/enable"}
+	DeleteAccount  = Operation[Name, Account]{"account/delete"}
+
+	AddAlias    = Operation[Alias, Alias]{"alias/add"}
+	ListAliases = Operation[Nothing, []Alias]{"alias/list"}
+	DeleteAlias = Operation[Name, Nothing]{"alias/delete"}
+
+	Verify = Operation[Nothing, Verified]{"verify"}
+)
