@@ -229,9 +229,7 @@ func joins(c byte) bool { return c == '.' || c == '@' }
 // splitAddress cuts local part and domain apart and takes comments, blanks and
 // quotes away (RFC 9051 §7.5.2: the mailbox is without its quoting).
 func splitAddress(s string) (mailbox, host string) {
-	if strings.IndexByte(s, '(') >= 0 {
-		s = dropComments(s)
-	}
+	s = dropComments(s)
 	mailbox = s
 	if at := lastAt(s); at >= 0 {
 		mailbox, host = s[:at], dropBytes(s[at+1:], " \t\"")
@@ -279,9 +277,7 @@ func phrase(s string) string {
 	if n := len(s); n >= 2 && s[0] == '"' && quotedLength(s) == n && strings.IndexByte(s, '\\') < 0 {
 		return s[1 : n-1]
 	}
-	if strings.IndexByte(s, '(') >= 0 {
-		s = strings.Trim(dropComments(s), " \t")
-	}
+	s = strings.Trim(dropComments(s), " \t")
 	if strings.IndexByte(s, '"') >= 0 {
 		s = unquote(s)
 	}
@@ -345,6 +341,9 @@ func firstComment(s string) string {
 // dropComments takes the comments out of s. One without an end stays, and all
 // that follows a quote without an end.
 func dropComments(s string) string {
+	if strings.IndexByte(s, '(') < 0 {
+		return s
+	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
 		n := 1

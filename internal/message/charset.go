@@ -26,7 +26,7 @@ func DecodeCharset(charset string, r io.Reader) io.Reader {
 // decodeText is DecodeCharset for a text that is all there.
 func decodeText(charset string, text []byte) string {
 	dec := charsetDecoder(charset)
-	if _, ok := dec.(lenient); ok && isASCII(text) {
+	if l, ok := dec.(lenient); ok && (l.utf8 && utf8.Valid(text) || isASCII(text)) {
 		return string(text)
 	}
 	decoded, _, _ := transform.Bytes(dec, text) // what could not be decoded is in it as U+FFFD

@@ -46,9 +46,7 @@ func ParseDate(s string) (time.Time, error) {
 // closeUpDate takes out comments and the blanks around colons: between any two
 // tokens, also of a time, both may stand (RFC 5322 appendix A.5).
 func closeUpDate(s string) string {
-	if strings.IndexByte(s, '(') >= 0 {
-		s = dropComments(s)
-	}
+	s = dropComments(s)
 	if !strings.Contains(s, " :") && !strings.Contains(s, ": ") {
 		return s
 	}

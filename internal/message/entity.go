@@ -2,14 +2,10 @@ package message
 
 import "strings"
 
-// readHeader fills in what the header block of a part says. Part headers are
-// read for their Content- fields; with whole set, for the envelope as well.
-// defaultType is the media type in the absence of a usable Content-Type.
-func (p *Part) readHeader(header []byte, whole bool, defaultType mediaType) {
-	p.Type, p.Subtype, p.Params = defaultType.main, defaultType.sub, defaultType.params()
-	if whole {
-		p.Envelope = &Envelope{}
-	}
+// readHeader fills in what the header block of a part says: its Content- fields
+// and, if the part has an Envelope, that. fallback is the media type in the
+// absence of a usable Content-Type.
+func (p *Part) readHeader(header []byte, fallback mediaType) {
 	block := string(header) // one copy, of which all values are substrings
 	var seen fieldSet
 	for at := 0; ; {
@@ -27,8 +23,14 @@ func (p *Part) readHeader(header []byte, whole bool, defaultType mediaType) {
 		value := block[f.value:f.valueEnd]
 		if name >= fieldContentType {
 			p.readContentField(name, value)
-		} else if whole {
+		} else if p.Envelope != nil {
 			p.Envelope.read(name, value)
+		}
+	}
+	if p.Type == "" {
+		p.Type, p.Subtype = fallback.main, fallback.sub
+		if p.IsText() && findParam(p.Params, "charset") == "" {
+			p.Params = append(p.Params, defaultCharset)
 		}
 	}
 }
@@ -41,23 +43,16 @@ var (
 	digestEntry = mediaType{"message", "rfc822"} // RFC 2046 §5.1.5
 )
 
-// params are what goes with the default: RFC 2045 §5.2 says text/plain;
-// charset=us-ascii.
-func (t mediaType) params() []Param {
-	if t == plainText {
-		return []Param{{"charset", "us-ascii"}}
-	}
-	return nil
-}
+// defaultCharset goes with the default type: RFC 2045 §5.2.
+var defaultCharset = Param{"charset", "us-ascii"}
 
 func (p *Part) readContentField(name knownName, value string) {
 	switch name {
 	case fieldContentType:
-		media, params := parseParamField(value)
+		var media string
+		media, p.Params = parseParamField(value)
 		if mainType, subtype, ok := splitMediaType(media); ok {
-			p.Type, p.Subtype, p.Params = mainType, subtype, params
-		} else if p.IsText() {
-			p.Params = withCharset(params)
+			p.Type, p.Subtype = mainType, subtype
 		}
 	case fieldContentDisposition:
 		p.Disposition, p.DispositionParams = parseParamField(value)
@@ -81,15 +76,6 @@ func (p *Part) readContentField(name knownName, value string) {
 			}
 		}
 	}
-}
-
-// withCharset adds the default charset to the parameters of a Content-Type that
-// says nothing else of use.
-func withCharset(params []Param) []Param {
-	if findParam(params, "charset") != "" {
-		return params
-	}
-	return append(params, plainText.params()...)
 }
 
 // firstToken is the token that s begins with after any comment.

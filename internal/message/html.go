@@ -131,3 +131,15 @@ func isInlineTag(name string) bool {
 	}
 	return false
 }
+
+// lastEntity is the entity at the end of s that may not be complete, "" if
+// there is none.
+func lastEntity(s string) string {
+	const longest = 32
+	tail := s[max(0, len(s)-longest):]
+	i := strings.LastIndexByte(tail, '&')
+	if i < 0 || strings.ContainsAny(tail[i:], "; <\n") {
+		return ""
+	}
+	return tail[i:]
+}

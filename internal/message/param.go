@@ -191,6 +191,9 @@ func (p *paramParser) add(name, value string) {
 	if !isPlain(value) && !strings.EqualFold(name, "boundary") { // which is compared byte by byte
 		value = DecodeHeader(value)
 	}
+	if p.params == nil {
+		p.params = make([]Param, 0, 2)
+	}
 	p.params = append(p.params, Param{name, value})
 }
 

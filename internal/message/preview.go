@@ -14,6 +14,9 @@ const (
 	// transferred, are looked at. HTML needs more, for styles come first in it.
 	maxPlainSource   = 4 << 10
 	maxPreviewSource = 32 << 10
+	// firstTry is after how many bytes it is looked whether they give text
+	// enough already; mostly they do.
+	firstTry = 1 << 10
 )
 
 // preview collects the start of the first text part that is meant to be read.
@@ -26,7 +29,8 @@ type preview struct {
 
 	part   *Part // being collected, else nil
 	source []byte
-	limit  int
+	try    int // how much source to collect before it is looked at
+	limit  int // how much to collect at most
 }
 
 // begin looks whether a leaf whose body begins is worth collecting.
@@ -48,22 +52,35 @@ func (p *preview) begin(part *Part, stack []frame) {
 			return
 		}
 	}
-	p.part, p.source = part, p.source[:0]
+	p.part, p.source, p.try = part, p.source[:0], firstTry
 }
 
 // add takes a line of the part being collected.
 func (p *preview) add(line []byte) {
-	room := p.limit - len(p.source)
-	p.source = append(p.source, line[:min(room, len(line))]...)
-	if len(line) >= room {
-		p.finish()
+	for room := p.try - len(p.source); len(line) >= room; room = p.try - len(p.source) {
+		p.collect(line[:room])
+		line = line[room:]
+		text := p.read(true)
+		if p.try == p.limit || utf8.RuneCountInString(text) == maxPreview {
+			p.finish(text)
+			return
+		}
+		p.try = min(4*p.try, p.limit)
 	}
+	p.collect(line)
+}
+
+func (p *preview) collect(b []byte) {
+	if p.source == nil {
+		p.source = make([]byte, 0, firstTry)
+	}
+	p.source = append(p.source, b...)
 }
 
 // end is told of every part that is closed.
 func (p *preview) end(part *Part, inAlternative bool) {
 	if p.part == part {
-		p.finish()
+		p.finish(p.read(false))
 	}
 	p.settle(inAlternative)
 }
@@ -74,16 +91,29 @@ func (p *preview) settle(inAlternative bool) {
 	p.settled = p.settled || p.text != "" && !inAlternative
 }
 
-// finish turns what was collected into text.
-func (p *preview) finish() {
+// read turns what was collected into a line of text. If it was cut off by the
+// limit, there may be half a character, tag or entity at its end.
+func (p *preview) read(cut bool) string {
 	text := decodeText(p.part.Param("charset"), decodeBody(p.part.Encoding, p.source))
-	isHTML := strings.EqualFold(p.part.Subtype, "html")
-	if isHTML {
+	if p.isHTML() {
+		if cut {
+			text = strings.TrimSuffix(text, lastEntity(text))
+		}
 		text = htmlText(text, maxPreview)
 	}
-	if line := oneLine(text, maxPreview); line != "" {
-		p.text = line
-		p.settled = !isHTML
+	if cut {
+		text = strings.TrimRight(text, "\uFFFD")
+	}
+	return oneLine(text, maxPreview)
+}
+
+func (p *preview) isHTML() bool { return strings.EqualFold(p.part.Subtype, "html") }
+
+// finish ends the collecting; a blank part counts for nothing.
+func (p *preview) finish(text string) {
+	if text != "" {
+		p.text = text
+		p.settled = !p.isHTML()
 	}
 	p.part = nil
 }
@@ -92,16 +122,16 @@ func (p *preview) finish() {
 // of characters.
 func oneLine(text string, limit int) string {
 	var b strings.Builder
+	b.Grow(min(len(text), limit+limit/4))
 	count, space := 0, false
-	for i, r := range text {
+	for _, r := range text {
 		switch {
+		case r > ' ' && r < 0x7f: // nearly always
 		case unicode.IsSpace(r) || unicode.IsControl(r):
 			space = true
 			continue
 		case isInvisible(r, space || count == 0):
 			continue
-		case r == utf8.RuneError && i+8 > len(text):
-			continue // a character cut in two by the end of what was collected
 		}
 		if space && count > 0 {
 			if count >= limit-1 {

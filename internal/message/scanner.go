@@ -23,11 +23,12 @@ type Scanner struct {
 	heldSize int64
 	heldCR   bool
 
-	stack     []frame // the open parts, the root first
-	parts     int     // how many were opened
-	inHeader  bool    // the innermost open part is in its header
-	header    []byte  // what is kept of that header
-	hasFields bool    // that header has a line already
+	stack     []frame  // the open parts, the root first
+	shallow   [4]frame // where the stack begins
+	parts     int      // how many were opened
+	inHeader  bool     // the innermost open part is in its header
+	header    []byte   // what is kept of that header
+	hasFields bool     // that header has a line already
 
 	headerLeft, partHeaderLeft int // of maxHeader and maxPartHeader
 
@@ -46,10 +47,21 @@ type frame struct {
 
 // NewScanner starts the scan of a message.
 func NewScanner() *Scanner {
-	s := &Scanner{msg: &Message{}, headerLeft: maxHeader, partHeaderLeft: maxPartHeader}
-	s.msg.Root = s.open(0, true, plainText)
+	result := &struct { // what every message has, in one piece
+		Message
+		root     Part
+		envelope Envelope
+	}{}
+	result.Root = &result.root
+	result.root.Envelope = &result.envelope
+	s := &Scanner{msg: &result.Message, headerLeft: maxHeader, partHeaderLeft: maxPartHeader}
+	s.stack = s.shallow[:0]
+	s.push(frame{part: result.Root, message: true, fallback: plainText})
 	return s
 }
+
+// Into this room most headers of messages and of body parts fit.
+const headerRoom, partHeaderRoom = 4 << 10, 512
 
 // Write scans the next bytes. It always takes all of p, without error, and
 // keeps no reference to it.
@@ -192,11 +204,14 @@ func (s *Scanner) isHeaderLine(text []byte) bool {
 // keepHeader adds a line to the header of the innermost part, as far as the
 // limits reach. Once one is reached, nothing more is kept.
 func (s *Scanner) keepHeader(text []byte, size int64) {
-	left := &s.partHeaderLeft
+	left, room := &s.partHeaderLeft, partHeaderRoom
 	if s.stack[len(s.stack)-1].message {
-		left = &s.headerLeft
+		left, room = &s.headerLeft, headerRoom
 	}
 	n := min(len(text), *left)
+	if s.header == nil {
+		s.header = make([]byte, 0, room)
+	}
 	s.header = append(s.header, text[:n]...)
 	*left -= n
 	if int64(n) < size {
@@ -206,16 +221,21 @@ func (s *Scanner) keepHeader(text []byte, size int64) {
 }
 
 // open begins a part at byte at, inside the innermost open one.
-func (s *Scanner) open(at int64, isMessage bool, fallback mediaType) *Part {
+func (s *Scanner) open(at int64, fallback mediaType) {
 	part := &Part{HeaderStart: at}
-	if n := len(s.stack); n > 0 {
-		parent := s.stack[n-1].part
-		parent.Parts = append(parent.Parts, part)
+	parent := s.stack[len(s.stack)-1].part
+	parent.Parts = append(parent.Parts, part)
+	f := frame{part: part, fallback: fallback, message: parent.IsEmbedded()}
+	if f.message {
+		part.Envelope = &Envelope{}
 	}
-	s.stack = append(s.stack, frame{part: part, message: isMessage, fallback: fallback})
+	s.push(f)
+}
+
+func (s *Scanner) push(f frame) {
+	s.stack = append(s.stack, f)
 	s.parts++
 	s.inHeader = true
-	return part
 }
 
 // endHeader ends the header of the innermost part; its body begins at byte at,
@@ -226,10 +246,10 @@ func (s *Scanner) endHeader(at, newlines int64) {
 	part := f.part
 	part.BodyStart = at
 	f.bodyLine = newlines
+	part.readHeader(s.header, f.fallback)
 	if f.message {
-		part.Header = bytes.Clone(s.header)
+		part.Header, s.header = s.header[:len(s.header):len(s.header)], nil
 	}
-	part.readHeader(s.header, f.message, f.fallback)
 	s.header, s.hasFields, s.inHeader = s.header[:0], false, false
 
 	multipart, embedded := part.IsMultipart(), part.IsEmbedded()
@@ -243,7 +263,7 @@ func (s *Scanner) endHeader(at, newlines int64) {
 			s.alternatives++
 		}
 	case embedded:
-		s.open(at, true, plainText)
+		s.open(at, plainText)
 	default:
 		s.preview.begin(part, s.stack)
 	}
@@ -267,9 +287,9 @@ func (s *Scanner) delimiter(text []byte, size int64) bool {
 	case s.parts >= maxParts:
 		s.msg.Truncated = true
 	case strings.EqualFold(f.part.Subtype, "digest"):
-		s.open(s.offset+size, false, digestEntry)
+		s.open(s.offset+size, digestEntry)
 	default:
-		s.open(s.offset+size, false, plainText)
+		s.open(s.offset+size, plainText)
 	}
 	return true
 }
@@ -343,6 +363,6 @@ func (s *Scanner) closePart(end int64) {
 func impliedPart(parent *Part, lines int64) *Part {
 	return &Part{
 		HeaderStart: parent.BodyStart, BodyStart: parent.BodyStart, End: parent.End, Lines: lines,
-		Type: plainText.main, Subtype: plainText.sub, Params: plainText.params(),
+		Type: plainText.main, Subtype: plainText.sub, Params: []Param{defaultCharset},
 	}
 }

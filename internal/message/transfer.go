@@ -160,7 +160,7 @@ const maxBlanks = 1 << 10
 func (q quotedPrintable) decode(dst, src []byte, last bool) ([]byte, int) {
 	for i := 0; i < len(src); {
 		run := i
-		for run < len(src) && src[run] != '=' && src[run] != ' ' && src[run] != '\t' {
+		for run < len(src) && src[run] != '=' && !(isBlank(src[run]) && mayEndLine(src[run+1:])) {
 			run++
 		}
 		dst = append(dst, src[i:run]...)
@@ -180,6 +180,9 @@ func (q quotedPrintable) decode(dst, src []byte, last bool) ([]byte, int) {
 	}
 	return dst, len(src)
 }
+
+// mayEndLine says whether a line may end before src, or after blanks there.
+func mayEndLine(src []byte) bool { return len(src) == 0 || src[0] <= ' ' }
 
 // escape decodes what begins with "="; it uses nothing if that is cut short.
 func (q quotedPrintable) escape(dst, src []byte, last bool) ([]byte, int) {

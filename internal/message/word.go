@@ -83,6 +83,7 @@ func (d *wordDecoder) flush() {
 
 // write keeps the promise of one line: words can hide line ends and NULs.
 func (d *wordDecoder) write(text string) {
+	d.out.Grow(len(text))
 	for _, r := range text {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			r = ' '
