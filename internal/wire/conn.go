@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -57,7 +56,13 @@ type Conn struct {
 	signals  atomic.Uint32 // see signal
 	errors   int           // protocol errors so far
 	received int64
-	silent   bool // the last wait hibernated, and nothing came
+
+	// Waiting: wait.go.
+	waitStart time.Time
+	waitLimit time.Time
+	asleep    bool // without a buffer, since nothing came for a while
+	stirred   bool // something came in this wait, but nothing that can be used yet
+	quiet     bool // nothing is expected
 
 	// Writing: write.go.
 	out           []byte // the buffer, nil while there is nothing in it
@@ -241,5 +246,3 @@ func addrPort(a net.Addr) netip.AddrPort {
 	}
 	return ap
 }
-
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

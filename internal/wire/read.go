@@ -6,20 +6,11 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 )
 
-// A peer has a budget of time in which it may keep us waiting. It is renewed for
-// each line, a wait uses it up, and each byte that arrives earns a little of it
-// back. So a client may think for as long as the timeout allows, and send a
-// large message over a slow line, but one that drips a byte a second to hold a
-// connection is gone when the timeout is over.
-const byteEarns = 2 * time.Millisecond // 500 bytes a second
-
 const (
-	bufferSize     = 16 << 10    // one TLS record
-	hibernateAfter = time.Second // of silence: then the input buffer is given back
-	maxDropped     = 1 << 20     // of an over-long line, before we hang up
+	bufferSize = 16 << 10 // one TLS record
+	maxDropped = 1 << 20  // of an over-long line, before we hang up
 )
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
@@ -146,162 +137,11 @@ func (c *Conn) consume(n int) {
 
 // readDirectly spares large reads the buffer.
 func (c *Conn) readDirectly(p []byte) (int, error) {
-	if err := c.beforeWait(); err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	n, err := c.readBefore(c.waitLimit(start), p, false)
+	n, err := c.receiveInto(p)
 	if n > 0 && c.transcript != nil {
 		c.transcript.heard(p[:n])
 	}
-	return n, c.waited(n, start, err)
-}
-
-// receive waits until more has arrived in the buffer. After a while of silence
-// the buffer is given back, and the wait goes on with room for a single byte.
-func (c *Conn) receive(interruptible bool) error {
-	if err := c.beforeWait(); err != nil {
-		return err
-	}
-	start := time.Now()
-	limit := c.waitLimit(start)
-	var n int
-	err := errDeadline
-	if !c.silent || c.w > c.r {
-		c.makeRoom()
-		n, err = c.readBefore(earlier(start.Add(hibernateAfter), limit), c.in[c.w:], interruptible)
-		c.w += n
-	}
-	if err == errDeadline {
-		if c.w > c.r {
-			n, err = c.readBefore(limit, c.in[c.w:], interruptible)
-			c.w += n
-		} else {
-			n, err = c.hibernate(limit, interruptible)
-		}
-	}
-	return c.waited(n, start, err)
-}
-
-// hibernate waits without buffers.
-func (c *Conn) hibernate(limit time.Time, interruptible bool) (int, error) {
-	c.releaseInput()
-	if c.tls != nil {
-		// TLS may have to answer a key update while it reads. A write deadline
-		// that passed long ago would end the connection then.
-		c.armWrite(limit.Add(c.srv.o.WriteTimeout))
-	}
-	c.srv.stats.hibernated.Add(1)
-	n, err := c.readBefore(limit, c.one[:], interruptible)
-	c.srv.stats.hibernated.Add(-1)
-	// Woken without input, we do not expect any soon: the next wait starts here.
-	c.silent = n == 0
-	if n > 0 {
-		c.in = getBuffer()
-		c.w = copy(c.in, c.one[:n])
-	}
 	return n, err
-}
-
-// beforeWait refuses to read on after the end, and tells the peer what it may be
-// waiting for.
-func (c *Conn) beforeWait() error {
-	if c.readErr != nil {
-		return c.readErr
-	}
-	return c.Flush()
-}
-
-// waitLimit is when a wait that starts now has lasted too long.
-func (c *Conn) waitLimit(start time.Time) time.Time {
-	limit := start.Add(c.budget)
-	if !c.preAuth.IsZero() {
-		limit = earlier(limit, c.preAuth)
-	}
-	return limit
-}
-
-// waited does the accounts of a wait. The end of the input is remembered.
-func (c *Conn) waited(n int, start time.Time, err error) error {
-	c.received += int64(n)
-	c.budget = min(c.budget-time.Since(start)+time.Duration(n)*byteEarns, c.idle)
-	switch err {
-	case nil, ErrWoken, ErrDraining:
-	case errDeadline:
-		err = ErrIdleTimeout
-		fallthrough
-	default:
-		c.readErr = err
-	}
-	return err
-}
-
-// readBefore reads what there is into p, and waits for it until the deadline.
-//
-// The order of steps makes Wake safe: first the deadline is set, then the session
-// says that it may be interrupted, then it looks whether it has been. A Wake
-// before the look is seen by it; one after it finds sigWaiting and moves the
-// deadline into the past. That move may also come late, when the session waits
-// for something else already: then the read ends early, and is repeated.
-func (c *Conn) readBefore(deadline time.Time, p []byte, interruptible bool) (int, error) {
-	for {
-		c.setReadDeadline(deadline)
-		if interruptible {
-			c.signals.Or(sigWaiting)
-			if err := c.signaled(); err != nil {
-				return 0, err
-			}
-		}
-		n, err := c.rw.Read(p)
-		if interruptible {
-			c.signals.And(^sigWaiting)
-		}
-		if n > 0 || !isTimeout(err) {
-			return n, err
-		}
-		c.deadline = time.Time{}
-		if interruptible {
-			if err := c.signaled(); err != nil {
-				return 0, err
-			}
-		}
-		if !time.Now().Before(deadline) {
-			return 0, errDeadline
-		}
-	}
-}
-
-// signaled is the error that a signal asks for, if there is one.
-func (c *Conn) signaled() error {
-	switch s := c.signals.Load(); {
-	case s&sigDraining != 0:
-		c.signals.And(^sigWaiting)
-		return ErrDraining
-	case s&sigWoken != 0:
-		c.signals.And(^(sigWaiting | sigWoken))
-		return ErrWoken
-	}
-	return nil
-}
-
-// Wake may be called from any goroutine: the ReadLine that waits for a command
-// now, or the next one that has to wait, returns ErrWoken.
-func (c *Conn) Wake() { c.signal(sigWoken) }
-
-func (c *Conn) signal(s signal) {
-	if old := c.signals.Or(s); old&s == 0 && old&sigWaiting != 0 {
-		c.sock.SetReadDeadline(longAgo)
-	}
-}
-
-// setReadDeadline moves the transport's deadline, unless it is near enough: one
-// that is up to half a second early only makes readBefore ask again.
-func (c *Conn) setReadDeadline(t time.Time) {
-	if early := t.Sub(c.deadline); early >= 0 && early < hibernateAfter/2 {
-		return
-	}
-	c.deadline = t
-	c.sock.SetReadDeadline(t)
 }
 
 // makeRoom provides a buffer with room for more.
@@ -332,17 +172,4 @@ func (c *Conn) makeRoom() {
 func (c *Conn) releaseInput() {
 	putBuffer(c.in)
 	c.in, c.r, c.w = nil, 0, 0
-}
-
-// errDeadline is readBefore's own: its deadline has passed.
-var errDeadline = errors.New("wire: deadline")
-
-// longAgo is a deadline that has passed.
-var longAgo = time.Unix(1, 0)
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -222,7 +222,7 @@ func TestReadsMix(t *testing.T) {
 }
 
 // Connections that say nothing give their buffers back, and go on as before.
-func TestHibernation(t *testing.T) {
+func TestSleep(t *testing.T) {
 	o := wire.Options{IdleTimeout: time.Hour}
 	bubble(t, o, func(t *testing.T, s *wiretest.Server) {
 		p := newPeer(t, s.Dial())
@@ -230,21 +230,21 @@ func TestHibernation(t *testing.T) {
 		p.expect("hello", "welcome")
 		for range 3 {
 			time.Sleep(time.Minute)
-			if n := s.Stats().Hibernated; n != 1 {
-				t.Fatalf("%d connections hibernate, want 1", n)
+			if n := s.Stats().Asleep; n != 1 {
+				t.Fatalf("%d connections sleep, want 1", n)
 			}
 			p.send("first\nsecond\n")
 			p.expect("first", "second")
 			synctest.Wait()
-			if n := s.Stats().Hibernated; n != 0 {
-				t.Fatalf("%d connections hibernate, want 0", n)
+			if n := s.Stats().Asleep; n != 0 {
+				t.Fatalf("%d connections sleep, want 0", n)
 			}
 		}
 		// Half a line stays where it is.
 		p.send("ha")
 		time.Sleep(time.Minute)
-		if n := s.Stats().Hibernated; n != 0 {
-			t.Fatalf("%d connections hibernate with half a line", n)
+		if n := s.Stats().Asleep; n != 0 {
+			t.Fatalf("%d connections sleep with half a line", n)
 		}
 		p.send("lf\n")
 		p.expect("half")

@@ -161,7 +161,6 @@ func (s *Server) Serve(l net.Listener) error {
 // closed.
 func (s *Server) ServeConn(nc net.Conn) {
 	if c := s.register(nc); c != nil {
-		defer s.wg.Done()
 		s.run(c)
 	}
 }
@@ -169,10 +168,7 @@ func (s *Server) ServeConn(nc net.Conn) {
 // admit starts the goroutine of an accepted connection, or turns it away.
 func (s *Server) admit(nc net.Conn) {
 	if c := s.register(nc); c != nil {
-		go func() {
-			defer s.wg.Done()
-			s.run(c)
-		}()
+		go s.run(c)
 	}
 }
 
@@ -199,25 +195,26 @@ func (s *Server) register(nc net.Conn) *Conn {
 	return c
 }
 
-// run is the life of a connection.
+// run is the life of a connection that register has let in.
 func (s *Server) run(c *Conn) {
-	defer func() {
-		s.mu.Lock()
-		delete(s.conns, c)
-		s.mu.Unlock()
-		s.limits.leave(c)
-	}()
-	defer c.close()
-	defer func() {
-		if p := recover(); p != nil {
-			s.stats.panics.Add(1)
-			c.Log().Error("panic in session", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	if !c.open() {
-		return
+	defer s.end(c)
+	if c.open() {
+		s.o.Serve(s.ctx, c)
 	}
-	s.o.Serve(s.ctx, c)
+}
+
+// end is deferred by run: it catches the session's panic and cleans up.
+func (s *Server) end(c *Conn) {
+	if p := recover(); p != nil {
+		s.stats.panics.Add(1)
+		c.Log().Error("panic in session", "panic", p, "stack", string(debug.Stack()))
+	}
+	c.close()
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.limits.leave(c)
+	s.wg.Done()
 }
 
 func (s *Server) track(l net.Listener) bool {
@@ -255,13 +252,13 @@ func (s *Server) pause(d time.Duration) {
 
 // counters are what Stats reports.
 type counters struct {
-	accepted, refused, panics, handshakesFailed, hibernated atomic.Int64
+	accepted, refused, panics, handshakesFailed, asleep atomic.Int64
 }
 
 // Stats is a server's state at a moment, for metrics.
 type Stats struct {
 	Open             int   // connections now
-	Hibernated       int64 // of them, those that wait without buffers
+	Asleep           int64 // of them, those that wait without buffers
 	Accepted         int64 // since the start
 	Refused          int64 // because of a limit
 	HandshakesFailed int64
@@ -275,7 +272,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Unlock()
 	return Stats{
 		Open:             open,
-		Hibernated:       s.stats.hibernated.Load(),
+		Asleep:           s.stats.asleep.Load(),
 		Accepted:         s.stats.accepted.Load(),
 		Refused:          s.stats.refused.Load(),
 		HandshakesFailed: s.stats.handshakesFailed.Load(),

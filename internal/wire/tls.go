@@ -61,7 +61,7 @@ func (c *Conn) handshake() error {
 		c.readErr, c.writeErr = err, err
 		return err
 	}
-	c.tls, c.rw = t, t
+	c.tls, c.rw, c.asleep = t, t, false
 	c.deadline, c.writeDeadline = time.Time{}, time.Time{}
 	return nil
 }

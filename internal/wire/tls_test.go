@@ -71,8 +71,8 @@ func TestImplicitTLS(t *testing.T) {
 			p.send(big + "\n")
 			p.expect(big)
 			time.Sleep(time.Hour)
-			if s.Stats().Hibernated != 1 {
-				t.Error("a connection under TLS does not hibernate")
+			if s.Stats().Asleep != 1 {
+				t.Error("a connection under TLS does not sleep")
 			}
 		}
 	})

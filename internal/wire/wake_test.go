@@ -34,7 +34,7 @@ func TestWake(t *testing.T) {
 		c.Wake()
 		p.expect("woken")
 		synctest.Wait()
-		if n := s.Stats().Hibernated; n != 1 {
+		if n := s.Stats().Asleep; n != 1 {
 			t.Errorf("a connection that was woken only takes a buffer again")
 		}
 		// Never inside a line; after it, once.
