@@ -1,0 +1,130 @@
+package pebblekv
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"posthorn/internal/kv"
+)
+
+// keys is where the keys of a shard are stored.
+type keys struct{ prefix, end []byte }
+
+func keysOf(s kv.Shard) keys {
+	both := make([]byte, 0, 2*len(s)+2)
+	both = append(append(both, s...), 0)
+	both = append(append(both, s...), 1)
+	return keys{both[: len(s)+1 : len(s)+1], both[len(s)+1:]}
+}
+
+// bounds appends the stored form of a range to two buffers; ok is false if there
+// can be nothing in it.
+func (k keys) bounds(from, to, lower, upper []byte) (_, _ []byte, ok bool) {
+	lower = append(append(lower, k.prefix...), from...)
+	if to == nil {
+		return lower, append(upper, k.end...), true
+	}
+	upper = append(append(upper, k.prefix...), to...)
+	return lower, upper, bytes.Compare(from, to) < 0
+}
+
+// cursor reads one state of the database through a single Pebble iterator, which
+// is both its snapshot and what its scans and gets have in common. It is for one
+// goroutine, and for one thing at a time.
+type cursor struct {
+	iter    *pebble.Iterator
+	bounded bool
+	lower   []byte // buffers
+	upper   []byte
+	lent    []byte // values that Get gave out; only ever appended to in place
+}
+
+// get looks up a key of a shard. The value is good until close.
+func (c *cursor) get(k keys, key []byte) (value []byte, ok bool, err error) {
+	if c.bounded {
+		c.iter.SetBounds(nil, nil)
+		c.bounded = false
+	}
+	c.lower = append(append(c.lower[:0], k.prefix...), key...)
+	if !c.iter.SeekPrefixGE(c.lower) { // the whole key is the prefix: this asks the bloom filters
+		return nil, false, storageError(c.iter.Error())
+	}
+	value, err = c.iter.ValueAndErr()
+	if err != nil {
+		return nil, false, storageError(err)
+	}
+	return c.lend(value), true, nil
+}
+
+// lend copies a value to where it stays, since the iterator moves on.
+func (c *cursor) lend(value []byte) []byte {
+	if len(value) > cap(c.lent)-len(c.lent) {
+		c.lent = make([]byte, 0, max(4096, len(value))) // what was lent before keeps its own array
+	}
+	start := len(c.lent)
+	c.lent = append(c.lent, value...)
+	return c.lent[start:len(c.lent):len(c.lent)]
+}
+
+func (c *cursor) scan(ctx context.Context, k keys, r kv.Range, fn func(key, value []byte) bool) error {
+	var some bool
+	c.lower, c.upper, some = k.bounds(r.From, r.To, c.lower[:0], c.upper[:0])
+	if !some {
+		return nil
+	}
+	c.iter.SetBounds(c.lower, c.upper)
+	c.bounded = true
+	start, step := c.iter.First, c.iter.Next
+	if r.Reverse {
+		start, step = c.iter.Last, c.iter.Prev
+	}
+	count := 0
+	for found := start(); found; found = step() {
+		if count%64 == 0 && ctx.Err() != nil {
+			return canceled(ctx)
+		}
+		value, err := c.iter.ValueAndErr()
+		if err != nil {
+			return storageError(err)
+		}
+		count++
+		key := c.iter.Key()
+		if !fn(key[len(k.prefix):len(key):len(key)], value[:len(value):len(value)]) || count == r.Limit {
+			break
+		}
+	}
+	return storageError(c.iter.Error())
+}
+
+// openCursor makes a cursor over an iterator without bounds.
+func (e *Engine) openCursor(from pebble.Reader) (*cursor, error) {
+	iter, err := from.NewIter(nil)
+	if err != nil {
+		return nil, storageError(err)
+	}
+	c, _ := e.cursors.Get().(*cursor)
+	if c == nil {
+		c = new(cursor)
+	}
+	c.iter, c.bounded = iter, false
+	return c, nil
+}
+
+// closeCursor ends the life of what the cursor lent out.
+func (e *Engine) closeCursor(c *cursor) {
+	const keep = 64 << 10
+	_ = c.iter.Close() // it reports again what a get or scan has returned
+	c.iter = nil
+	if cap(c.lent) <= keep && cap(c.lower) <= keep {
+		c.lent = c.lent[:0]
+		e.cursors.Put(c)
+	}
+}
+
+// refresh shows the cursor what was written to its batch since it was made.
+func (c *cursor) refresh() {
+	c.iter.SetOptions(&pebble.IterOptions{})
+	c.bounded = false
+}

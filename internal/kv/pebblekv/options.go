@@ -1,0 +1,132 @@
+package pebblekv
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"posthorn/internal/fault"
+)
+
+// Options are what an operator or a test may want different. The zero value is
+// good for a mail server.
+type Options struct {
+	Logger *slog.Logger // nil: slog.Default()
+	// CacheSize is how many bytes of blocks read are kept in memory; 0: 128 MB.
+	CacheSize int64
+	// Reserve is how many bytes of the disk are left free; 0: 64 MB. With less
+	// than that, Update fails with fault.StorageFull.
+	Reserve uint64
+	// FreeSpace tells how many bytes of the disk are free; nil: ask the system.
+	FreeSpace func() (uint64, error)
+	// Fatal is called when the log cannot be written and the process must end,
+	// after that is logged; nil: os.Exit(1).
+	Fatal func(error)
+	// FS is the file system; nil: the operating system's.
+	FS vfs.FS
+}
+
+func (o Options) withDefaults(dir string) Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = 128 << 20
+	}
+	if o.Reserve == 0 {
+		o.Reserve = 64 << 20
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(error) { os.Exit(1) }
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.FreeSpace == nil {
+		fs := o.FS
+		o.FreeSpace = func() (uint64, error) {
+			usage, err := fs.GetDiskUsage(dir)
+			return usage.AvailBytes, err
+		}
+	}
+	return o
+}
+
+// Open opens the database in a directory, which is made if need be. While it is
+// open, no other process can open it: they get fault.InUse.
+func Open(dir string, o Options) (*Engine, error) {
+	o = o.withDefaults(dir)
+	e := &Engine{log: o.Logger, shards: newShardTable()}
+	e.space = newSpace(o)
+	e.fatal = func(err error) {
+		e.log.Error("the store has failed", "error", err)
+		o.Fatal(err)
+	}
+	db, err := pebble.Open(dir, e.pebbleOptions(o))
+	switch {
+	case err != nil && (errors.Is(err, syscall.EAGAIN) || strings.Contains(err.Error(), lockedByUs)):
+		return nil, fault.New(fault.InUse, "pebblekv: %s is open in another process: %w", dir, err)
+	case err != nil:
+		return nil, storageError(err)
+	}
+	e.db = db
+	return e, nil
+}
+
+// lockedByUs is how Pebble says that the directory is open in this very process.
+const lockedByUs = "lock held by current process"
+
+// The memory and files that Pebble works with.
+const (
+	// memTableSize is also the size of a log. Memtables begin at 256 KB and double,
+	// so an idle server does not pay for it.
+	memTableSize = 32 << 20
+	maxOpenFiles = 1000
+	// separateFrom is the size from which a value is stored apart from its key, in
+	// a file that is not written again by every compaction.
+	separateFrom = 2 << 10
+)
+
+func (e *Engine) pebbleOptions(o Options) *pebble.Options {
+	log := logger{e}
+	p := &pebble.Options{
+		FS:                          patientFS{o.FS, e.space},
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		Logger:                      log,
+		EventListener:               log.events(),
+		CacheSize:                   o.CacheSize,
+		MaxOpenFiles:                maxOpenFiles,
+		MemTableSize:                memTableSize,
+		MemTableStopWritesThreshold: 4,
+		// Bursts go to L0 and are sorted out later, rather than stopping writers.
+		L0CompactionThreshold:      2,
+		L0StopWritesThreshold:      200,
+		LBaseMaxBytes:              64 << 20,
+		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
+	}
+	p.WithFSDefaults()
+	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled:               true,
+			MinimumSize:           separateFrom,
+			MaxBlobReferenceDepth: 10,
+			RewriteMinimumAge:     5 * time.Minute,
+			TargetGarbageRatio:    0.2,
+		}
+	}
+	for i := range p.Levels {
+		level := &p.Levels[i]
+		level.BlockSize = 16 << 10
+		level.IndexBlockSize = 64 << 10
+		level.FilterPolicy = bloom.FilterPolicy(10)
+	}
+	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
+	return p
+}

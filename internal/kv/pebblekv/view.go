@@ -1,0 +1,62 @@
+package pebblekv
+
+import (
+	"context"
+
+	"posthorn/internal/kv"
+)
+
+// view is the Reader of a View: a cursor over what is durable, opened when first
+// needed.
+type view struct {
+	engine *Engine
+	ctx    context.Context
+	shard  kv.Shard
+	keys   keys
+	cursor *cursor
+	from   *snapshot // that the cursor reads; nil if it reads the live database
+}
+
+func (v *view) Get(key []byte) (value []byte, ok bool, err error) {
+	if err := v.open(); err != nil {
+		return nil, false, err
+	}
+	return v.cursor.get(v.keys, key)
+}
+
+func (v *view) Scan(r kv.Range, fn func(key, value []byte) bool) error {
+	if err := v.open(); err != nil {
+		return err
+	}
+	return v.cursor.scan(v.ctx, v.keys, r, fn)
+}
+
+// open takes the live database first and looks at the shard's queue afterwards:
+// what the cursor sees was queued before it could be seen, so if the queue is
+// empty now, all of it has become durable. Otherwise the cursor is not used.
+func (v *view) open() (err error) {
+	if v.ctx.Err() != nil {
+		return canceled(v.ctx)
+	}
+	if v.cursor != nil {
+		return nil
+	}
+	if v.cursor, err = v.engine.openCursor(v.engine.db); err != nil {
+		return err
+	}
+	if v.from = v.engine.shards.readable(v.shard); v.from == nil {
+		return nil
+	}
+	v.engine.closeCursor(v.cursor)
+	v.cursor, err = v.engine.openCursor(v.from)
+	return err
+}
+
+func (v *view) close() {
+	if v.cursor != nil {
+		v.engine.closeCursor(v.cursor)
+	}
+	if v.from != nil {
+		v.from.release()
+	}
+}
