@@ -107,7 +107,7 @@ func write(s blob.Store, data []byte, chunk int) (blob.ID, error) {
 			return "", err
 		}
 		if wrote != n {
-			return "", fmt.Errorf("Write took %d of %d bytes without an error", wrote, n)
+			return "", fmt.Errorf("took %d of %d bytes without an error", wrote, n)
 		}
 		rest = rest[n:]
 	}

@@ -1,0 +1,83 @@
+package arch
+
+// floors says who may import whom: a package only imports from floors below its
+// own, or its parent. Paths are relative to the module; a sub-package that is not
+// listed belongs to its parent's floor.
+var floors = map[string]int{
+	"internal/fault": 0, "internal/obs": 0, "internal/config": 0,
+
+	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/sasl": 1,
+	"internal/smtpwire": 1, "internal/imapwire": 1,
+
+	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2,
+
+	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3,
+	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
+
+	"internal/store": 4, "internal/queue": 4, "internal/directory": 4,
+
+	"internal/deliver": 5,
+
+	"internal/inbound": 6, "internal/outbound": 6,
+
+	"internal/smtpd": 7, "internal/imapd": 7, "internal/pop3d": 7,
+
+	"internal/server": 8, "internal/cli": 8,
+
+	"cmd/posthorn": 9,
+
+	"internal/transcript": 0, "internal/arch": 9, "test": 9,
+}
+
+// neighbours are the imports within one floor that the law allows.
+var neighbours = map[string][]string{
+	"internal/obs":      {"internal/fault"},
+	"internal/config":   {"internal/fault"},
+	"internal/message":  {"internal/addr"},
+	"internal/imapwire": {"internal/addr", "internal/message"},
+	"internal/smtpwire": {"internal/addr"},
+	"internal/sasl":     {"internal/addr"},
+	"internal/cli":      {"internal/server"},
+}
+
+// testOnly are the packages that only tests import. What the law says about
+// package-level state does not bind them.
+var testOnly = map[string]bool{
+	"internal/transcript":      true,
+	"internal/kv/kvtest":       true,
+	"internal/kv/pgkv/pgtest":  true,
+	"internal/blob/blobtest":   true,
+	"internal/wire/wiretest":   true,
+	"internal/store/storetest": true,
+}
+
+// outside says which package may import which module. A module stays behind the
+// one package that is named here; doc/deps.md says why it is used at all.
+var outside = map[string][]string{
+	"github.com/alecthomas/kong":          {"internal/cli", "cmd/posthorn"},
+	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv"},
+	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
+	"github.com/klauspost/compress":       {"internal/blob/fsblob"},
+	"github.com/pelletier/go-toml/v2":     {"internal/config"},
+	"github.com/prometheus/client_golang": {"internal/obs"},
+	"golang.org/x/crypto":                 {"internal/directory", "internal/sasl"},
+	"golang.org/x/net":                    {"internal/addr"},
+	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server"},
+	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
+	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
+	"golang.org/x/text":                   {"internal/addr", "internal/directory", "internal/message", "internal/store"},
+}
+
+// outsideOfTests are the modules that any test may import, in addition.
+var outsideOfTests = []string{
+	"github.com/cockroachdb/pebble/v2", // its file system that loses power
+	"golang.org/x/tools",               // txtar
+	"pgregory.net/rapid",
+}
+
+// Nine files in ten and nineteen functions in twenty stay within what a reader
+// takes in at once, and none gets out of hand. Tests may be longer.
+const (
+	usualFile, longestFile         = 400, 700
+	usualFunction, longestFunction = 60, 110
+)
