@@ -20,7 +20,7 @@ var floors = map[string]int{
 
 	"internal/inbound": 6, "internal/outbound": 6,
 
-	"internal/smtpd": 7, "internal/imapd": 7, "internal/pop3d": 7,
+	"internal/smtpd": 7, "internal/imapd": 7, "internal/pop3d": 7, "internal/admin": 7,
 
 	"internal/server": 8, "internal/cli": 8,
 
