@@ -1,0 +1,91 @@
+package inbound
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"time"
+
+	"posthorn/internal/message"
+	"posthorn/internal/store"
+)
+
+// Content is a message that is being received. Exactly one of Commit and Abort
+// ends it.
+type Content struct {
+	*Transaction
+	incoming *store.Incoming // nil once it is known that the message will be refused
+	sink     io.Writer       // incoming, or what repairs line ends on the way there
+	err      error           // of the sink
+	began    time.Time
+}
+
+// Receive begins to receive the message, for the recipients accepted so far, of
+// which there must be one. The trace lines are written in front.
+func (t *Transaction) Receive(ctx context.Context) *Content {
+	c := &Content{Transaction: t, incoming: t.o.Store.NewIncoming(ctx), began: t.o.Clock()}
+	c.sink = c.incoming
+	_, c.err = c.sink.Write(c.trace().append(make([]byte, 0, 512)))
+	if t.peer.Role == Submission {
+		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
+		c.sink = message.NewCRLFWriter(c.incoming)
+	}
+	return c
+}
+
+// trace gathers what the trace lines say.
+func (c *Content) trace() *trace {
+	tr := &trace{
+		from: c.from, hello: c.hello, remote: c.peer.Remote, hostname: c.o.Hostname,
+		protocol: protocol(c.peer.Role, c.extended, c.tls != nil, c.user != ""), id: c.id, tls: c.tls, at: c.began,
+	}
+	if len(c.recipients) == 1 {
+		tr.rcpt = c.recipients[0].address
+	}
+	return tr
+}
+
+// drainFactor says how many times the largest message a client may send before we
+// stop listening for its end. Up to there it gets a proper reply.
+const drainFactor = 2
+
+// Write takes the next bytes of the message. It fails only when the client has
+// sent so much more than it may that it is not worth while to wait for the end;
+// everything else is said by Commit.
+func (c *Content) Write(p []byte) (int, error) {
+	c.findings.Size += int64(len(p))
+	if limit := c.o.Policy.MaxSize; limit > 0 && c.findings.Size > limit {
+		c.drop()
+		if c.findings.Size > drainFactor*limit {
+			return 0, c.decide(c.findings)
+		}
+	}
+	if c.incoming != nil && c.err == nil {
+		if _, c.err = c.sink.Write(p); c.err != nil {
+			c.drop()
+		}
+	}
+	return len(p), nil
+}
+
+// drop gives back what was kept of a message that will be refused.
+func (c *Content) drop() {
+	if c.incoming != nil {
+		c.incoming.Abort()
+		c.incoming = nil
+	}
+}
+
+// Abort gives the message up: the client went away.
+func (c *Content) Abort(ctx context.Context, reason error) {
+	c.drop()
+	c.peer.Log.InfoContext(ctx, "message broken off", "id", c.id, "from", c.from.String(), "size", c.findings.Size, "err", reason)
+}
+
+// tlsVersion names the version of TLS for the log.
+func tlsVersion(state *tls.ConnectionState) string {
+	if state == nil {
+		return "none"
+	}
+	return tls.VersionName(state.Version)
+}

@@ -1,0 +1,125 @@
+// Package inbound owns the acceptance of mail: whether a message is taken, for
+// whom, and that what is taken is not lost.
+//
+// It speaks no protocol: smtpd drives it, command by command, and turns its errors
+// into replies. It resolves no aliases itself and stores nothing itself: the
+// directory and the store do.
+//
+// Flow: a Session knows who is connected. Mail begins a Transaction, Rcpt adds
+// recipients, Receive gives a Content that the message is written to while it
+// arrives, with the trace lines in front. At each of these steps checks gather
+// Findings, and Decide, a pure function, says whether they break a rule of the
+// Policy (policy.go). Commit ends it: one Update over all recipients' accounts.
+//
+// Invariants: when Commit reports success for a recipient, the message is durable
+// in every mailbox behind that recipient, and nothing that happens later can undo
+// it; when it reports failure, it is in none of them. A refusal names its rule, a
+// fault has its kind, and each of them is one line in the log.
+package inbound
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/store"
+)
+
+// Options configure an Acceptor. All but Clock are required.
+type Options struct {
+	Hostname  string // ours, for trace lines
+	Policy    Policy
+	Directory *directory.Directory
+	Store     *store.Store
+	Clock     func() time.Time // default: time.Now
+}
+
+// Acceptor accepts mail into the local accounts. All methods may be called from
+// any goroutine.
+type Acceptor struct{ o Options }
+
+// New makes an Acceptor.
+func New(o Options) *Acceptor {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return &Acceptor{o}
+}
+
+// Policy is what the Acceptor decides by.
+func (a *Acceptor) Policy() Policy { return a.o.Policy }
+
+// Peer is the other end of a connection, and the door it knocks at.
+type Peer struct {
+	Role          Role
+	PlaintextAuth bool         // the door lets clients authenticate without TLS
+	Remote        netip.Addr   // invalid if the transport has no addresses
+	Log           *slog.Logger // for what concerns it; names the connection
+}
+
+// Session is what is known of one connection. It belongs to one goroutine.
+type Session struct {
+	*Acceptor
+	peer     Peer
+	hello    string
+	extended bool // EHLO or LHLO, not HELO
+	tls      *tls.ConnectionState
+	account  store.AccountID
+	user     string // canonical address of the account; "": not authenticated
+}
+
+// NewSession begins a session with a client.
+func (a *Acceptor) NewSession(p Peer) *Session {
+	return &Session{Acceptor: a, peer: p}
+}
+
+// maxHello is how much of a client's name is kept.
+const maxHello = 255
+
+// Hello records what the client calls itself, and whether it speaks the extended
+// protocol (EHLO, LHLO).
+func (s *Session) Hello(name string, extended bool) {
+	s.hello, s.extended = name[:min(len(name), maxHello)], extended
+}
+
+// Secured records that the connection is encrypted now. RFC 3207 §4.2: what the
+// client said before is forgotten.
+func (s *Session) Secured(state *tls.ConnectionState) {
+	s.tls = state
+	s.hello, s.extended = "", false
+	s.account, s.user = 0, ""
+}
+
+// Authenticated records who the client has proven to be; log is the logger that
+// names the user, too.
+func (s *Session) Authenticated(account store.AccountID, user string, log *slog.Logger) {
+	s.account, s.user, s.peer.Log = account, user, log
+}
+
+// findings is what the session contributes to every decision.
+func (s *Session) findings() Findings {
+	return Findings{
+		Role: s.peer.Role, TLS: s.tls != nil, PlaintextAuth: s.peer.PlaintextAuth, Authenticated: s.user != "",
+	}
+}
+
+// Mail begins a transaction. from is zero for the null reverse-path; declared is
+// the size that the client announced, 0 if it did not. The error is a *Refusal or
+// a fault.
+func (s *Session) Mail(ctx context.Context, from addr.Address, declared int64) (*Transaction, error) {
+	t := &Transaction{Session: s, id: newID(s.o.Clock()), from: from, findings: s.findings()}
+	t.findings.Sender, t.findings.DeclaredSize = from, declared
+	var err error
+	if t.findings.SenderOwned, err = s.owns(ctx, from); err == nil {
+		err = t.decide(t.findings)
+	}
+	if err != nil {
+		t.refused(ctx, "sender refused", err)
+		return nil, err
+	}
+	return t, nil
+}

@@ -1,0 +1,102 @@
+package inbound
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+
+	"posthorn/internal/addr"
+)
+
+// trace is what the lines in front of a message say about how it came.
+type trace struct {
+	from     addr.Address // the reverse-path
+	hello    string       // what the client called itself; may be anything
+	remote   netip.Addr   // invalid if the transport has no addresses
+	hostname string       // ours
+	protocol string       // of RFC 3848
+	id       string
+	rcpt     addr.Address // the only recipient; zero if there are several
+	tls      *tls.ConnectionState
+	at       time.Time
+}
+
+// append writes the Return-Path and Received lines (RFC 5321 §4.4).
+func (t *trace) append(dst []byte) []byte {
+	dst = append(dst, "Return-Path: <"...)
+	dst = append(dst, t.from.String()...)
+	dst = append(dst, ">\r\nReceived: from "...)
+	dst = t.appendFrom(dst)
+	dst = append(dst, "\r\n\tby "...)
+	dst = append(dst, t.hostname...)
+	dst = append(dst, " with "...)
+	dst = append(dst, t.protocol...)
+	dst = append(dst, " id "...)
+	dst = append(dst, t.id...)
+	if !t.rcpt.IsZero() {
+		// RFC 5321 §7.2: naming several would tell each of them about blind copies.
+		dst = append(dst, "\r\n\tfor <"...)
+		dst = append(dst, t.rcpt.String()...)
+		dst = append(dst, '>')
+	}
+	if t.tls != nil {
+		// RFC 8314 §4.3: the clause that records the cipher suite.
+		dst = append(dst, "\r\n\ttls "...)
+		dst = append(dst, tls.CipherSuiteName(t.tls.CipherSuite)...)
+	}
+	dst = append(dst, ";\r\n\t"...)
+	dst = t.at.AppendFormat(dst, time.RFC1123Z)
+	return append(dst, "\r\n"...)
+}
+
+// appendFrom writes the Extended-Domain: the name the client gave, and the address
+// it came from.
+func (t *trace) appendFrom(dst []byte) []byte {
+	if t.hello == "" {
+		dst = append(dst, "unknown"...)
+	}
+	for i := range len(t.hello) {
+		dst = append(dst, nameByte(t.hello[i]))
+	}
+	if !t.remote.IsValid() {
+		return dst
+	}
+	dst = append(dst, " (["...)
+	if t.remote.Is6() {
+		dst = append(dst, "IPv6:"...)
+	}
+	dst = t.remote.WithZone("").AppendTo(dst)
+	return append(dst, "])"...)
+}
+
+// nameByte lets through what domains and address literals consist of, so that a
+// client's name cannot pass itself off as anything else in the header.
+func nameByte(c byte) byte {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return c
+	case c == '.', c == '-', c == '_', c == ':', c == '[', c == ']':
+		return c
+	}
+	return '?'
+}
+
+// protocol is the name of RFC 3848 for how a message came.
+func protocol(role Role, extended, secured, authenticated bool) string {
+	name := "SMTP"
+	switch {
+	case role == LMTP:
+		name = "LMTP"
+	case extended:
+		name = "ESMTP"
+	default:
+		return name // HELO knows neither STARTTLS nor AUTH
+	}
+	if secured {
+		name += "S"
+	}
+	if authenticated {
+		name += "A"
+	}
+	return name
+}

@@ -1,0 +1,90 @@
+package inbound
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"testing"
+	"time"
+
+	"posthorn/internal/addr"
+)
+
+func TestTrace(t *testing.T) {
+	at := time.Date(2026, 3, 1, 9, 5, 7, 0, time.FixedZone("", 8*3600))
+	bob := addr.Address{Local: "bob", Domain: "example.test"}
+	for _, tc := range []struct {
+		name  string
+		trace trace
+		want  string
+	}{
+		{
+			"everything",
+			trace{
+				from: addr.Address{Local: "a b", Domain: "remote.test"}, hello: "mx.remote.test", remote: netip.MustParseAddr("192.0.2.1"),
+				hostname: "mail.example.test", protocol: "ESMTPS", id: "0123456789abcdef", rcpt: bob,
+				tls: &tls.ConnectionState{CipherSuite: tls.TLS_AES_128_GCM_SHA256}, at: at,
+			},
+			"Return-Path: <\"a b\"@remote.test>\r\n" +
+				"Received: from mx.remote.test ([192.0.2.1])\r\n" +
+				"\tby mail.example.test with ESMTPS id 0123456789abcdef\r\n" +
+				"\tfor <bob@example.test>\r\n" +
+				"\ttls TLS_AES_128_GCM_SHA256;\r\n" +
+				"\tSun, 01 Mar 2026 09:05:07 +0800\r\n",
+		},
+		{
+			"null sender, several recipients, IPv6, a name that is none",
+			trace{
+				hello: "evil) by (x;\t<\xff", remote: netip.MustParseAddr("2001:db8::1"),
+				hostname: "mail.example.test", protocol: "SMTP", id: "x", at: at,
+			},
+			"Return-Path: <>\r\n" +
+				"Received: from evil??by??x???? ([IPv6:2001:db8::1])\r\n" +
+				"\tby mail.example.test with SMTP id x;\r\n" +
+				"\tSun, 01 Mar 2026 09:05:07 +0800\r\n",
+		},
+		{
+			"a transport without addresses",
+			trace{hello: "[127.0.0.1]", hostname: "h.test", protocol: "LMTP", id: "x", at: at},
+			"Return-Path: <>\r\nReceived: from [127.0.0.1]\r\n\tby h.test with LMTP id x;\r\n\tSun, 01 Mar 2026 09:05:07 +0800\r\n",
+		},
+	} {
+		if got := string(tc.trace.append(nil)); got != tc.want {
+			t.Errorf("%s:\n%swant\n%s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestProtocol(t *testing.T) {
+	for _, tc := range []struct {
+		role               Role
+		extended, tls, ath bool
+		want               string
+	}{
+		{MX, false, false, false, "SMTP"},
+		{MX, true, false, false, "ESMTP"},
+		{MX, true, true, false, "ESMTPS"},
+		{Submission, true, false, true, "ESMTPA"},
+		{Submission, true, true, true, "ESMTPSA"},
+		{LMTP, true, false, false, "LMTP"},
+		{LMTP, true, true, false, "LMTPS"},
+	} {
+		if got := protocol(tc.role, tc.extended, tc.tls, tc.ath); got != tc.want {
+			t.Errorf("protocol(%+v) = %s", tc, got)
+		}
+	}
+}
+
+func TestNewID(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000)
+	a, b, later := newID(at), newID(at), newID(at.Add(time.Millisecond))
+	if len(a) != 16 || a == b || later <= a || later <= b {
+		t.Errorf("ids %s, %s, then %s", a, b, later)
+	}
+}
+
+func TestCountReceived(t *testing.T) {
+	header := "Return-Path: <>\r\nReceived: a\r\n b\r\nreceived: c\r\nX-Received: d\r\nSubject: Received: e\r\nRECEIVED:f\r\n\r\n"
+	if n := countReceived([]byte(header)); n != 3 {
+		t.Errorf("countReceived = %d, want 3", n)
+	}
+}

@@ -1,0 +1,104 @@
+package inbound
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/store"
+)
+
+// Transaction is one message on its way in, from MAIL on. It holds nothing that
+// must be given back; a Content that it gave out does.
+type Transaction struct {
+	*Session
+	id         string
+	from       addr.Address
+	findings   Findings
+	recipients []recipient
+}
+
+// recipient is one RCPT that was accepted.
+type recipient struct {
+	address  addr.Address
+	accounts []store.AccountID // several if it is an alias
+	err      error             // why it cannot have the message after all
+}
+
+// ID names the message in trace lines, replies and logs.
+func (t *Transaction) ID() string { return t.id }
+
+// Recipients counts the recipients accepted so far.
+func (t *Transaction) Recipients() int { return len(t.recipients) }
+
+// Accepted lists the addresses of the recipients accepted so far.
+func (t *Transaction) Accepted() iter.Seq2[int, addr.Address] {
+	return func(yield func(int, addr.Address) bool) {
+		for i, r := range t.recipients {
+			if !yield(i, r.address) {
+				return
+			}
+		}
+	}
+}
+
+// Rcpt adds a recipient. The error is a *Refusal or a fault, and concerns this
+// recipient only.
+func (t *Transaction) Rcpt(ctx context.Context, to addr.Address) error {
+	f := t.findings
+	f.Recipients = len(t.recipients)
+	f.Recipient.Address = to
+	standing, accounts, err := t.resolve(ctx, to)
+	if err == nil {
+		f.Recipient.Standing = standing
+		f.Recipient.OverQuota, err = t.overQuota(ctx, accounts)
+	}
+	if err == nil {
+		err = t.decide(f)
+	}
+	if err != nil {
+		t.refused(ctx, "recipient refused", err, "to", to.String())
+		return err
+	}
+	t.recipients = append(t.recipients, recipient{address: to, accounts: accounts})
+	return nil
+}
+
+// overQuota says whether one of the accounts has no room for the message, as far
+// as its size is known. The commit has the last word.
+func (t *Transaction) overQuota(ctx context.Context, accounts []store.AccountID) (bool, error) {
+	for _, id := range accounts {
+		q, err := t.o.Store.Account(id).Quota(ctx)
+		if err != nil {
+			return false, err
+		}
+		if q.Limit > 0 && q.Used+max(t.findings.DeclaredSize, 1) > q.Limit {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// decide is Decide with a plain error.
+func (t *Transaction) decide(f Findings) error {
+	if refusal := Decide(t.o.Policy, f); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+// refused logs why something was not accepted. Faults are ours, and graver.
+func (t *Transaction) refused(ctx context.Context, what string, err error, args ...any) {
+	args = append(args, "id", t.id, "from", t.from.String())
+	level := slog.LevelInfo
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		args = append(args, "rule", refusal.Rule, "reply", refusal.Reply.String())
+	} else {
+		args = append(args, "err", err)
+		level = slog.LevelWarn
+	}
+	t.peer.Log.Log(ctx, level, what, args...)
+}
