@@ -1,0 +1,230 @@
+package smtpd
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/blob/memblob"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/inbound"
+	"posthorn/internal/kv/memkv"
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+	"posthorn/internal/wire/wiretest"
+)
+
+// house is all that stands behind the protocol, in memory: the domain
+// example.test with the accounts alice, bob and carol (password "secret"), who is
+// disabled; the aliases sales (alice, bob) and al (alice).
+type house struct {
+	t       testing.TB
+	blobs   *memblob.Store
+	store   *store.Store
+	dir     *directory.Directory
+	servers map[string]*wiretest.Server
+	client  *tls.Config
+	conns   map[string]net.Conn         // the clients' ends, by name
+	broken  atomic.Pointer[fault.Error] // what commits fail with
+	log     *slog.Logger
+}
+
+// newHouse builds the house with a server for each role: "mx", "submission" (in
+// clear, with STARTTLS), "submissions", "plain" (submission that allows passwords
+// in clear) and "lmtp".
+func newHouse(t testing.TB, policy inbound.Policy) *house {
+	h := &house{t: t, blobs: memblob.New(memblob.Options{}), servers: map[string]*wiretest.Server{}, conns: map[string]net.Conn{}, log: slog.New(slog.DiscardHandler)}
+	engine := memkv.New(memkv.Options{Commit: func() error {
+		if err := h.broken.Load(); err != nil {
+			return err
+		}
+		return nil
+	}})
+	h.store = store.New(store.Options{Engine: engine, Blobs: h.blobs})
+	h.dir = directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 8, Passes: 1, Threads: 1}})
+	t.Cleanup(h.dir.Close)
+	h.people()
+
+	acceptor := inbound.New(inbound.Options{Hostname: "mail.example.test", Policy: policy, Directory: h.dir, Store: h.store})
+	serverTLS, clientTLS := wiretest.TLS(t)
+	h.client = clientTLS
+	start := func(name string, o Options, w wire.Options) {
+		o.Hostname, o.Acceptor, o.Auth = "mail.example.test", acceptor, authenticator{h.dir}
+		w.Protocol, w.Serve, w.Logger = name, New(o).Serve, h.log
+		w.PreAuthTimeout = 5 * time.Minute
+		h.servers[name] = wiretest.Start(t, w)
+	}
+	start("mx", Options{Role: inbound.MX}, wire.Options{TLS: serverTLS})
+	start("submission", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS})
+	start("submissions", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
+	start("plain", Options{Role: inbound.Submission, PlaintextAuth: true}, wire.Options{})
+	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
+	return h
+}
+
+func (h *house) people() {
+	ctx := context.Background()
+	_, err := h.dir.AddDomain(ctx, "example.test")
+	h.must(err)
+	for _, name := range []string{"alice", "bob", "carol"} {
+		_, err := h.dir.AddAccount(ctx, address(name), "secret")
+		h.must(err)
+	}
+	h.must(h.dir.SetDisabled(ctx, address("carol"), true))
+	_, err = h.dir.AddAlias(ctx, address("sales"), address("alice"), address("bob"))
+	h.must(err)
+	_, err = h.dir.AddAlias(ctx, address("al"), address("alice"))
+	h.must(err)
+}
+
+func (h *house) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func address(name string) addr.Address { return addr.Address{Local: name, Domain: "example.test"} }
+
+// dial connects to the server whose name the connection's begins with, digits
+// aside: "mx", "mx2", "lmtp1".
+func (h *house) dial(connection string) net.Conn {
+	name := strings.TrimRight(connection, "0123456789")
+	server := h.servers[name]
+	if server == nil {
+		h.t.Fatalf("there is no server %q", name)
+	}
+	nc := server.Dial()
+	h.conns[connection] = nc
+	if name == "submissions" {
+		return tls.Client(nc, h.client)
+	}
+	return nc
+}
+
+// account is the mail of one of the people.
+func (h *house) account(name string) *store.Account {
+	a, err := h.dir.Account(context.Background(), address(name))
+	h.must(err)
+	return h.store.Account(store.AccountID(a.ID))
+}
+
+// inbox gives all messages in somebody's INBOX.
+func (h *house) inbox(name string) []string {
+	ctx, account := context.Background(), h.account(name)
+	snap, err := account.Snapshot(ctx, store.InboxID)
+	h.must(err)
+	var all []string
+	for seq := 1; seq <= snap.Len(); seq++ {
+		body, err := account.Body(ctx, snap, snap.At(seq).UID)
+		h.must(err)
+		text, err := io.ReadAll(io.NewSectionReader(body, 0, body.Size()))
+		h.must(err)
+		h.must(body.Close())
+		all = append(all, string(text))
+	}
+	return all
+}
+
+// fail has commits fail with a fault of this kind; "" mends them.
+func (h *house) fail(kind string) error {
+	if kind == "" {
+		h.broken.Store(nil)
+		return nil
+	}
+	for _, k := range fault.Kinds() {
+		if strings.ReplaceAll(k.String(), " ", "-") == kind {
+			h.broken.Store(fault.New(k, "test: commits fail").(*fault.Error))
+			return nil
+		}
+	}
+	return fmt.Errorf("no kind of fault %q", kind)
+}
+
+// commands are the verbs that scripts have besides those of transcript.
+func (h *house) commands() map[string]func([]string, map[string]string) error {
+	return map[string]func([]string, map[string]string) error{
+		// inbox NAME NUMBER [TEXT]: so many messages are there, the last one like the text.
+		"inbox": func(args []string, texts map[string]string) error {
+			all := h.inbox(args[0])
+			if want, _ := strconv.Atoi(args[1]); len(all) != want {
+				return fmt.Errorf("%d messages: %q", len(all), all)
+			}
+			if len(args) > 2 && !like(texts[args[2]], all[len(all)-1]) {
+				return fmt.Errorf("the last message is\n%s", all[len(all)-1])
+			}
+			return nil
+		},
+		// send CONNECTION BYTES: so much of a message, in lines
+		"send": func(args []string, _ map[string]string) error {
+			n, err := strconv.Atoi(args[1])
+			text := strings.Repeat(strings.Repeat("x", 76)+"\r\n", n/78) + strings.Repeat("x", n%78)
+			text = text[:n-2] + "\r\n"
+			io.WriteString(h.conns[args[0]], text) // the server may hang up: that is for the expectations
+			return err
+		},
+		// repeat CONNECTION NUMBER TEXT: a line so many times
+		"repeat": func(args []string, _ map[string]string) error {
+			n, err := strconv.Atoi(args[1])
+			io.WriteString(h.conns[args[0]], strings.Repeat(strings.Join(args[2:], " ")+"\r\n", n))
+			return err
+		},
+		// commits fail KIND, commits work
+		"commits": func(args []string, _ map[string]string) error {
+			return h.fail(strings.Join(args[1:], ""))
+		},
+		// blobs BYTES: room left for large bodies
+		"blobs": func(args []string, _ map[string]string) error {
+			n, err := strconv.ParseInt(args[0], 10, 64)
+			h.blobs.SetFree(n)
+			return err
+		},
+		// quota NAME BYTES
+		"quota": func(args []string, _ map[string]string) error {
+			n, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil {
+				return err
+			}
+			return h.account(args[0]).Update(context.Background(), func(tx *store.Tx) error {
+				tx.SetQuota(n)
+				return nil
+			})
+		},
+		// shutdown SERVER, without waiting for it
+		"shutdown": func(args []string, _ map[string]string) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			h.t.Cleanup(cancel)
+			go h.servers[args[0]].Shutdown(ctx)
+			return nil
+		},
+	}
+}
+
+// like compares a text with a pattern in which "..." is anything on one line.
+func like(pattern, text string) bool {
+	quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\.\.\.`, `[^\r\n]*`)
+	return regexp.MustCompile(`^` + quoted + `$`).MatchString(text)
+}
+
+// authenticator lets the directory answer.
+type authenticator struct{ dir *directory.Directory }
+
+func (a authenticator) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
+	account, err := a.dir.Authenticate(ctx, user, password)
+	if err != nil {
+		return 0, "", err
+	}
+	return store.AccountID(account.ID), account.Address.String(), nil
+}

@@ -1,0 +1,183 @@
+// Package smtpd is the face of the server towards SMTP and LMTP clients: mail
+// exchange, submission and local delivery, on connections of package wire.
+//
+// It owns the order of commands, the extensions that are offered, and the words of
+// replies. It never decides about mail, which is what inbound is for, and parses
+// nothing itself, which smtpwire does.
+//
+// Flow: Serve reads a line, smtpwire takes it apart, dispatch finds the handler,
+// which lives in the file of its command. Every handler has the same shape: the
+// arguments in, one reply out, and an error only if the connection is to end.
+// DATA lends the connection's buffer to the dot reader, and what comes out of that
+// to inbound, so that a message is copied once, into the store.
+//
+// Invariants: a reply is sent for every command, also for those that nobody knows;
+// a positive reply to a message is written only after inbound has committed it;
+// what a client said before STARTTLS is forgotten after it.
+package smtpd
+
+import (
+	"context"
+	"net/netip"
+
+	"posthorn/internal/inbound"
+	"posthorn/internal/smtpwire"
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+)
+
+// Authenticator proves who a user is. The error is of kind Unauthenticated, or
+// a fault of the server's own.
+type Authenticator interface {
+	// Authenticate gives the account and its canonical address.
+	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (store.AccountID, string, error)
+}
+
+// Options configure a Server. Hostname and Acceptor are required.
+type Options struct {
+	Role          inbound.Role
+	Hostname      string // what the server calls itself
+	Acceptor      *inbound.Acceptor
+	Auth          Authenticator // for submission; the other roles never offer AUTH
+	PlaintextAuth bool          // offer AUTH without TLS, too
+}
+
+// Server speaks the protocol on any number of connections.
+type Server struct{ o Options }
+
+// New makes a Server.
+func New(o Options) *Server { return &Server{o} }
+
+// The longest command lines, CRLF included. RFC 5321 §4.5.3.1.4 asks for 512, and
+// more with extensions. RFC 4954 §4: a line of AUTH may have 12288.
+const (
+	maxLine     = 2048
+	maxAuthLine = 12288 + len("AUTH PLAIN ") + len("\r\n")
+)
+
+// Serve speaks with one client until either says goodbye.
+func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
+	ss := &session{Options: s.o, conn: conn}
+	ss.in = s.o.Acceptor.NewSession(inbound.Peer{
+		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth, Remote: conn.RemoteAddr().Addr(), Log: conn.Log(),
+	})
+	if state := conn.TLS(); state != nil {
+		ss.in.Secured(state)
+	}
+	longest := maxLine
+	if ss.offersAuth() {
+		longest = maxAuthLine
+	}
+	ss.say(ss.greeting())
+	for {
+		line, err := conn.ReadLine(longest)
+		reply := smtpwire.Reply{}
+		if err == nil {
+			reply, err = ss.command(ctx, line)
+		} else {
+			reply, err = unread(err)
+		}
+		ss.say(reply)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// session is the state of one conversation.
+type session struct {
+	Options
+	conn *wire.Conn
+	in   *inbound.Session
+
+	greeted  bool // HELO, EHLO or LHLO was said
+	extended bool // the last of them was not HELO
+	user     string
+	tx       *inbound.Transaction // from MAIL to the end of DATA
+	refused  int                  // recipients of tx that were refused
+}
+
+// reset ends the transaction, if there is one.
+func (s *session) reset() { s.tx, s.refused = nil, 0 }
+
+// say sends a reply, as soon as the next read would block.
+func (s *session) say(r smtpwire.Reply) {
+	if !r.IsZero() {
+		_, _ = s.conn.Write(r.Append(s.conn.AvailableBuffer())) // a broken connection shows at the next read
+	}
+}
+
+// handler carries out one command. It gets the arguments and returns the reply;
+// the zero Reply if it has said all itself. After an error the connection ends.
+type handler func(s *session, ctx context.Context, args string) (smtpwire.Reply, error)
+
+// command carries out one line.
+func (s *session) command(ctx context.Context, line []byte) (smtpwire.Reply, error) {
+	cmd, err := smtpwire.ParseCommand(line)
+	if err != nil {
+		return s.counted(badSyntax(err)), nil
+	}
+	h := s.dispatch(cmd.Verb)
+	if h == nil {
+		return s.counted(replyUnknown), nil
+	}
+	reply, err := h(s, ctx, cmd.Args)
+	return s.counted(reply), err
+}
+
+// counted counts a reply that speaks of the client's program being at fault
+// against its error budget. Refusals of mail do not count: a list with stale
+// addresses is no attack.
+func (s *session) counted(r smtpwire.Reply) smtpwire.Reply {
+	switch r.Code {
+	case 500, 501, 502, 503, 504, 535, 538, 555:
+		s.conn.ProtocolError() // reads report when it is used up
+	}
+	return r
+}
+
+// dispatch finds the handler of a command.
+func (s *session) dispatch(v smtpwire.Verb) handler {
+	lmtp := s.Role == inbound.LMTP
+	switch v {
+	case smtpwire.LHLO:
+		if lmtp {
+			return (*session).ehlo
+		}
+		return nil
+	case smtpwire.EHLO, smtpwire.HELO:
+		// RFC 2033 §4.1: LMTP has neither, lest one protocol be taken for the other.
+		switch {
+		case lmtp:
+			return nil
+		case v == smtpwire.HELO:
+			return (*session).helo
+		}
+		return (*session).ehlo
+	case smtpwire.MAIL:
+		return (*session).mail
+	case smtpwire.RCPT:
+		return (*session).rcpt
+	case smtpwire.DATA:
+		return (*session).data
+	case smtpwire.RSET:
+		return (*session).rset
+	case smtpwire.NOOP:
+		return (*session).noop
+	case smtpwire.QUIT:
+		return (*session).quit
+	case smtpwire.VRFY:
+		return (*session).vrfy
+	case smtpwire.HELP:
+		return (*session).help
+	case smtpwire.STARTTLS:
+		return (*session).starttls
+	case smtpwire.AUTH:
+		return (*session).auth
+	case smtpwire.EXPN, smtpwire.ETRN, smtpwire.TURN, smtpwire.ATRN, smtpwire.SEND, smtpwire.SOML, smtpwire.SAML:
+		return (*session).refuse
+	case "GET", "POST", "CONNECT":
+		return (*session).web
+	}
+	return nil
+}
