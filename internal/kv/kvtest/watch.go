@@ -60,6 +60,7 @@ func testWatchLeadsToNews(t *testing.T, s Subject) {
 		case news <- struct{}{}:
 		default:
 		}
+		time.Sleep(100 * time.Microsecond) // so that who comes too early finds nothing
 	})
 	defer stop()
 	followed := started(func() {
