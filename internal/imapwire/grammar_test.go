@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -134,9 +133,11 @@ var grammar = map[string]func(d *Decoder) []byte{
 	},
 	"AUTHENTICATE": func(d *Decoder) (b []byte) {
 		var mechanism string
-		var initial []byte
+		var initial string
 		if d.SP() && d.Atom(&mechanism) && d.InitialResponse(&initial) {
-			b = fmt.Appendf(b, " %s %q", mechanism, initial)
+			if b = append(b, " "+mechanism...); initial != "" {
+				b = append(b, " "+initial...)
+			}
 		}
 		return b
 	},
@@ -240,9 +241,6 @@ func FuzzCommand(f *testing.F) {
 		if err != nil {
 			d.SkipRest()
 			return
-		}
-		if strings.Contains(written, " AUTHENTICATE ") {
-			return // written for people
 		}
 		again, err := reparse(NewDecoder(newText(written+"\r\n"), 1<<20))
 		if err != nil || again != written {

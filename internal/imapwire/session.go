@@ -1,9 +1,6 @@
 package imapwire
 
-import (
-	"bytes"
-	"encoding/base64"
-)
+import "bytes"
 
 // Pair is one field of ID.
 type Pair struct {
@@ -60,42 +57,25 @@ func (d *Decoder) Enable(names *[]string) bool {
 	}
 }
 
-// InitialResponse decodes the optional initial response of AUTHENTICATE (RFC 4959):
-// nil if there is none, "=" being one that is empty.
-func (d *Decoder) InitialResponse(response *[]byte) bool {
-	*response = nil
+// InitialResponse decodes the optional initial response of AUTHENTICATE (RFC 4959
+// §3), still in base64: empty if there is none, "=" if it is there but empty.
+func (d *Decoder) InitialResponse(response *string) bool {
+	*response = ""
 	if d.AtEnd() {
 		return true
 	}
-	if !d.SP() {
-		return false
-	}
-	if *response = []byte{}; d.Byte('=') {
-		return true
-	}
-	return d.base64(response)
+	return d.SP() && d.rest(response)
 }
 
-// Response reads the next line of an AUTHENTICATE exchange; "*" cancels it.
-func (d *Decoder) Response(response *[]byte, canceled *bool) bool {
-	*response, *canceled = []byte{}, false
-	if !d.nextLine() {
-		return false
-	}
-	if d.Byte('*') {
-		*canceled = true
-		return d.End()
-	}
-	return d.AtEnd() || d.base64(response)
+// Continuation reads the next line that belongs to the command, whatever is in it:
+// an answer to a challenge of AUTHENTICATE, in base64 or "*".
+func (d *Decoder) Continuation(line *string) bool {
+	return d.nextLine() && d.hold(int64(len(d.line))) && d.rest(line)
 }
 
-func (d *Decoder) base64(b *[]byte) bool {
-	text := bytes.TrimRight(d.line, " ")
-	raw, err := base64.StdEncoding.AppendDecode(nil, text)
-	if err != nil {
-		return d.Fail("base64")
-	}
-	*b = raw
+// rest takes all that is left of the line.
+func (d *Decoder) rest(s *string) bool {
+	*s = string(bytes.TrimRight(d.line, " "))
 	d.line = nil
-	return true
+	return d.err == nil
 }
