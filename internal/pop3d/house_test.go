@@ -1,0 +1,211 @@
+package pop3d
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"posthorn/internal/blob/memblob"
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+	"posthorn/internal/kv/memkv"
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+	"posthorn/internal/wire/wiretest"
+)
+
+// people are the accounts; everybody's password is "open sesame".
+var people = map[string]store.AccountID{"alice": 1, "bob": 2}
+
+// authenticator knows people@example.test, and carol, whose account is closed.
+type authenticator struct{}
+
+func (authenticator) Authenticate(_ context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
+	name := strings.ToLower(strings.TrimSuffix(user, "@example.test"))
+	id, ok := people[name]
+	switch {
+	case name == "dave":
+		return 0, "", fault.New(fault.Unavailable, "test: the directory is down")
+	case password != "open sesame" || !ok && name != "carol":
+		return 0, "", fault.New(fault.Unauthenticated, "test: wrong")
+	case !ok:
+		return 0, "", fault.New(fault.Denied, "test: closed")
+	}
+	return id, name + "@example.test", nil
+}
+
+// house is all that stands behind the protocol, in memory.
+type house struct {
+	t       testing.TB
+	store   *store.Store
+	servers map[string]*wiretest.Server
+	locks   *Locks
+	tls     *tls.Config
+	client  *tls.Config
+	broken  atomic.Pointer[fault.Error] // what commits fail with
+}
+
+func newHouse(t testing.TB) *house {
+	h := &house{t: t}
+	h.furnish(memkv.New(memkv.Options{Commit: func() error {
+		if err := h.broken.Load(); err != nil {
+			return err
+		}
+		return nil
+	}}))
+	return h
+}
+
+func (h *house) furnish(engine kv.Engine) {
+	h.store = store.New(store.Options{Engine: engine, Blobs: memblob.New(memblob.Options{}), InlineLimit: 64 << 10})
+	h.servers, h.locks = map[string]*wiretest.Server{}, NewLocks()
+}
+
+// server starts a server when it is first asked for: "pop3" (with STLS), "pop3s",
+// or "plain" (passwords in clear).
+func (h *house) server(name string) *wiretest.Server {
+	if s := h.servers[name]; s != nil {
+		return s
+	}
+	o := Options{Hostname: "mail.example.test", Store: h.store, Auth: authenticator{}, Locks: h.locks}
+	w := wire.Options{Protocol: "pop3", PreAuthTimeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxErrors: 6}
+	switch name {
+	case "pop3", "pop3s":
+		if h.tls == nil {
+			h.tls, h.client = wiretest.TLS(h.t)
+		}
+		w.TLS = h.tls
+		w.ImplicitTLS = name == "pop3s"
+	case "plain":
+		o.PlaintextAuth = true
+	default:
+		h.t.Fatalf("there is no server %q", name)
+	}
+	w.Serve = New(o).Serve
+	h.servers[name] = wiretest.Start(h.t, w)
+	return h.servers[name]
+}
+
+// dial connects to the server whose name the connection's begins with: "plain",
+// "plain2", "pop3s".
+func (h *house) dial(connection string) net.Conn {
+	name := strings.TrimRight(connection, "2456789")
+	nc := h.server(name).Dial()
+	if name == "pop3s" {
+		return tls.Client(nc, h.client)
+	}
+	return nc
+}
+
+func (h *house) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// deliver puts messages into somebody's INBOX.
+func (h *house) deliver(name string, messages ...string) error {
+	ctx, account := context.Background(), h.store.Account(people[name])
+	for _, text := range messages {
+		in := h.store.NewIncoming(ctx)
+		in.Write([]byte(text))
+		m, err := in.Finish()
+		if err != nil {
+			return err
+		}
+		err = account.Update(ctx, func(tx *store.Tx) error {
+			_, err := tx.Append(store.InboxID, m, store.AppendOptions{})
+			return err
+		})
+		m.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expunge removes one message, by its number, as an IMAP client would.
+func (h *house) expunge(name string, seq int) error {
+	ctx, account := context.Background(), h.store.Account(people[name])
+	snap, err := account.Snapshot(ctx, store.InboxID)
+	if err != nil {
+		return err
+	}
+	uid := snap.At(seq).UID
+	return account.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.Remove(store.InboxID, []store.UIDRange{{First: uid, Last: uid}})
+		return err
+	})
+}
+
+// uids are the UIDs in somebody's INBOX.
+func (h *house) uids(name string) string {
+	snap, err := h.store.Account(people[name]).Snapshot(context.Background(), store.InboxID)
+	h.must(err)
+	var uids []string
+	snap.Each(1, snap.Len(), func(_ int, e store.Entry) bool {
+		uids = append(uids, strconv.Itoa(int(e.UID)))
+		return true
+	})
+	return strings.Join(uids, " ")
+}
+
+// fail has commits fail with a fault of this kind; "" mends them.
+func (h *house) fail(kind string) error {
+	if kind == "" {
+		h.broken.Store(nil)
+		return nil
+	}
+	for _, k := range fault.Kinds() {
+		if strings.ReplaceAll(k.String(), " ", "-") == kind {
+			h.broken.Store(fault.New(k, "test: commits fail").(*fault.Error))
+			return nil
+		}
+	}
+	return fmt.Errorf("no kind of fault is called %q", kind)
+}
+
+// commands are the verbs of transcripts.
+func (h *house) commands() map[string]func([]string, map[string]string) error {
+	return map[string]func([]string, map[string]string) error{
+		"deliver": func(args []string, texts map[string]string) error {
+			for _, text := range args[1:] {
+				if err := h.deliver(args[0], texts[text]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"expunge": func(args []string, _ map[string]string) error {
+			seq, err := strconv.Atoi(args[1])
+			if err != nil {
+				return err
+			}
+			return h.expunge(args[0], seq)
+		},
+		"inbox": func(args []string, _ map[string]string) error {
+			if got, want := h.uids(args[0]), strings.Join(args[1:], " "); got != want {
+				return fmt.Errorf("INBOX has the UIDs %q, want %q", got, want)
+			}
+			return nil
+		},
+		"fail": func(args []string, _ map[string]string) error { return h.fail(strings.Join(args, "-")) },
+		"drain": func([]string, map[string]string) error {
+			for _, s := range h.servers {
+				if err := s.Shutdown(context.Background()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

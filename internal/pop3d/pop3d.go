@@ -1,0 +1,193 @@
+// Package pop3d is the face of the server towards POP3 clients (RFC 1939, 2449,
+// 2595, 3206, 5034), on connections of package wire.
+//
+// It owns the order of commands and the words of replies. A session works on one
+// snapshot of INBOX, taken when it logs in: message numbers, sizes and unique ids
+// never change under it, whatever IMAP and delivery do meanwhile. It never holds
+// them up: that a maildrop has one session at a time concerns POP3 alone.
+//
+// Flow: Serve reads a line, dispatch finds the command's handler (access.go logs
+// in, listing.go and retrieval.go read the maildrop, update.go deletes), which
+// returns the reply, or writes it itself if it has many lines (multiline.go).
+//
+// Invariants: nothing is deleted but by QUIT, in one change of the store; a message
+// that could not be read whole never looks as if it had been; a password is not
+// taken in clear unless the listener says so.
+package pop3d
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+)
+
+// Authenticator proves who a user is. Its errors are of the kinds Unauthenticated,
+// Denied, or a fault of the server's own.
+type Authenticator interface {
+	// Authenticate gives the account and its canonical address.
+	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (store.AccountID, string, error)
+}
+
+// Options configure a Server. Hostname, Store and Auth are required.
+type Options struct {
+	Hostname      string // what the server calls itself
+	Store         *store.Store
+	Auth          Authenticator
+	PlaintextAuth bool   // take passwords without TLS, too
+	Locks         *Locks // shared by the servers of all listeners; nil: its own
+}
+
+// Server speaks the protocol on any number of connections.
+type Server struct{ o Options }
+
+// New makes a Server.
+func New(o Options) *Server {
+	if o.Locks == nil {
+		o.Locks = NewLocks()
+	}
+	return &Server{o}
+}
+
+// maxLine is the longest command, CRLF included. RFC 2449 §4 asks for 255; a
+// password may be longer. maxAnswer is the longest answer to a SASL challenge.
+const (
+	maxLine   = 2048
+	maxAnswer = 12288
+)
+
+// session is the state of one conversation.
+type session struct {
+	*Options
+	conn *wire.Conn
+	user string    // named by USER, and waiting for PASS
+	drop *maildrop // nil until logged in: the AUTHORIZATION state
+}
+
+// reply is a status line without its CRLF; empty if the handler has said all.
+type reply string
+
+// Serve speaks with one client until either says goodbye.
+func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
+	ss := &session{Options: &s.o, conn: conn}
+	defer ss.leave()
+	ss.say(reply("+OK " + s.o.Hostname + " POP3 ready"))
+	for {
+		line, err := conn.ReadLine(maxLine)
+		var r reply
+		if err == nil {
+			r, err = ss.command(ctx, line)
+		} else {
+			r, err = unread(err)
+		}
+		ss.say(r)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// say sends a reply, as soon as the next read would block.
+func (s *session) say(r reply) {
+	if r != "" {
+		s.conn.WriteString(string(r)) // a broken connection shows at the next read
+		s.conn.WriteString("\r\n")
+	}
+}
+
+// handler carries out one command. After an error the connection ends.
+type handler func(s *session, ctx context.Context, args string) (reply, error)
+
+// phase says when a command is permitted (RFC 1939 §3).
+type phase uint8
+
+const (
+	authorization phase = 1 << iota
+	transaction
+)
+
+// command carries out one line.
+func (s *session) command(ctx context.Context, line []byte) (reply, error) {
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
+	if bytes.ContainsAny(line, "\x00\r") {
+		return s.wrong("-ERR Control characters are not allowed in a command"), nil
+	}
+	keyword, args, _ := strings.Cut(string(line), " ")
+	h, when := dispatch(strings.ToUpper(keyword))
+	now := authorization
+	if s.drop != nil {
+		now = transaction
+	}
+	switch {
+	case h == nil:
+		return s.wrong("-ERR Unknown command"), nil
+	case when&now != 0:
+		return h(s, ctx, args)
+	case now == authorization:
+		return s.wrong("-ERR Log in first"), nil
+	}
+	return s.wrong("-ERR You are logged in already"), nil
+}
+
+// wrong counts an error of the client's program against its budget.
+func (s *session) wrong(r reply) reply {
+	s.conn.ProtocolError() // reads report when it is used up
+	return r
+}
+
+// dispatch finds the handler of a command, and when it may be used.
+func dispatch(keyword string) (handler, phase) {
+	switch keyword {
+	case "USER":
+		return (*session).userCmd, authorization
+	case "PASS":
+		return (*session).pass, authorization
+	case "AUTH":
+		return (*session).auth, authorization
+	case "STLS":
+		return (*session).stls, authorization
+	case "CAPA":
+		return (*session).capa, authorization | transaction
+	case "STAT":
+		return (*session).stat, transaction
+	case "LIST":
+		return (*session).list, transaction
+	case "UIDL":
+		return (*session).uidl, transaction
+	case "RETR":
+		return (*session).retr, transaction
+	case "TOP":
+		return (*session).top, transaction
+	case "DELE":
+		return (*session).dele, transaction
+	case "RSET":
+		return (*session).rset, transaction
+	case "NOOP":
+		return (*session).noop, transaction
+	case "QUIT":
+		return (*session).quit, authorization | transaction
+	}
+	return nil, 0
+}
+
+// unread gives the last words for a read that failed, and the error if they are to
+// be the last.
+func unread(err error) (reply, error) {
+	switch {
+	case errors.Is(err, wire.ErrWoken):
+		return "", nil
+	case errors.Is(err, wire.ErrLineTooLong):
+		return "-ERR The line is too long", nil
+	case errors.Is(err, wire.ErrDraining):
+		return "-ERR [SYS/TEMP] The server is being restarted; connect again soon", err
+	case errors.Is(err, wire.ErrTooManyErrors):
+		return "-ERR Too many errors; look at what your program sends", err
+	}
+	// RFC 1939 §3: a client that says nothing for too long is not told, as it
+	// would take this for the answer to its next command.
+	return "", err
+}

@@ -1,0 +1,75 @@
+package pop3d
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"posthorn/internal/store"
+)
+
+// retr sends a message (RFC 1939 §5).
+func (s *session) retr(ctx context.Context, args string) (reply, error) {
+	_, e, ok := s.drop.lookup(args)
+	if !ok {
+		return replyNoMessage, nil
+	}
+	s.drop.retrieved++
+	m := &multiline{conn: s.conn, head: reply(fmt.Sprintf("+OK %d octets", e.Size))}
+	return s.send(ctx, e.UID, m, m)
+}
+
+// top sends the header of a message and some lines of its body (RFC 1939 §7).
+func (s *session) top(ctx context.Context, args string) (reply, error) {
+	number, count, _ := strings.Cut(args, " ")
+	lines, err := strconv.ParseUint(strings.TrimSpace(count), 10, 63)
+	if err != nil {
+		return s.wrong("-ERR TOP needs a message and a number of lines"), nil
+	}
+	_, e, ok := s.drop.lookup(number)
+	if !ok {
+		return replyNoMessage, nil
+	}
+	m := &multiline{conn: s.conn, head: "+OK"}
+	return s.send(ctx, e.UID, m, &topLines{to: m, left: int64(lines)})
+}
+
+// send copies a message through w to m. What goes wrong before the first byte gets
+// a reply of its own. Afterwards the connection ends without the final dot, so
+// that the client cannot take a part for the whole.
+func (s *session) send(ctx context.Context, uid store.UID, m *multiline, w io.Writer) (reply, error) {
+	body, err := s.drop.account.Body(ctx, s.drop.snap, uid)
+	if err == nil {
+		err = copyBody(w, body)
+		body.Close()
+	}
+	switch {
+	case err == nil || errors.Is(err, errEnough):
+		m.end()
+		return "", nil
+	case m.begun:
+		s.conn.Log().Warn("message broken off", "uid", uid, "err", err)
+		return "", err
+	}
+	s.conn.Log().Warn("message not readable", "uid", uid, "err", err)
+	return failure(err), nil
+}
+
+// chunks are the buffers for bodies that are not in memory.
+var chunks = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// copyBody writes a body to w: at once if it is in memory, else bit by bit.
+func copyBody(w io.Writer, body store.Body) error {
+	if whole, ok := body.(io.WriterTo); ok {
+		_, err := whole.WriteTo(w)
+		return err
+	}
+	chunk := chunks.Get().(*[64 << 10]byte)
+	defer chunks.Put(chunk)
+	_, err := io.CopyBuffer(w, io.NewSectionReader(body, 0, body.Size()), chunk[:])
+	return err
+}

@@ -1,0 +1,37 @@
+package pop3d
+
+import (
+	"context"
+	"fmt"
+)
+
+// dele marks a message for deletion (RFC 1939 §5).
+func (s *session) dele(_ context.Context, args string) (reply, error) {
+	seq, e, ok := s.drop.lookup(args)
+	if !ok {
+		return replyNoMessage, nil
+	}
+	s.drop.mark(seq, e)
+	return "+OK Marked to be deleted", nil
+}
+
+// rset takes all marks back (RFC 1939 §5).
+func (s *session) rset(_ context.Context, _ string) (reply, error) {
+	s.drop.unmark()
+	messages, size := s.drop.total()
+	return reply(fmt.Sprintf("+OK %d messages (%d octets)", messages, size)), nil
+}
+
+// noop does nothing (RFC 1939 §5).
+func (s *session) noop(_ context.Context, _ string) (reply, error) { return "+OK", nil }
+
+// quit deletes what is marked, and ends the session (RFC 1939 §6).
+func (s *session) quit(ctx context.Context, _ string) (reply, error) {
+	if s.drop != nil {
+		if err := s.drop.remove(ctx); err != nil {
+			s.conn.Log().Error("marked messages not removed", "messages", s.drop.marked, "err", err)
+			return failure(err), errQuit
+		}
+	}
+	return "+OK Goodbye", errQuit
+}
