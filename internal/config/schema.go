@@ -16,7 +16,7 @@ func (c *Config) tables() []table {
 				doc: "The full name of this machine, as it greets its peers. Its DNS entry should point here.",
 			},
 			{
-				name: "data_dir", value: path(&c.DataDir),
+				name: "data_dir", explicit: true, value: path(&c.DataDir),
 				doc: "Where mail and accounts are kept. Relative paths start at this file's directory.",
 			},
 		}},
@@ -29,7 +29,7 @@ func (c *Config) tables() []table {
 		}},
 		{"store", "", []field{
 			{
-				name: "engine", value: choice("an engine for the store", &c.Store.Engine, []string{Pebble, Postgres}, nil),
+				name: "engine", explicit: true, value: choice("an engine for the store", &c.Store.Engine, []string{Pebble, Postgres}, nil),
 				doc: "pebble: embedded, needs nothing. postgres: a PostgreSQL server, version 13 or later.",
 			},
 			{
@@ -39,7 +39,7 @@ func (c *Config) tables() []table {
 		}},
 		{"blob", "", []field{
 			{
-				name: "engine", value: choice("an engine for bodies", &c.Blob.Engine, []string{FS}, []string{"s3"}),
+				name: "engine", explicit: true, value: choice("an engine for bodies", &c.Blob.Engine, []string{FS}, []string{"s3"}),
 				doc: "Where large bodies lie. fs: files in data_dir.",
 			},
 		}},

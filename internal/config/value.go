@@ -16,7 +16,8 @@ import (
 type field struct {
 	name     string
 	doc      string
-	required bool
+	required bool // must be in the file
+	explicit bool // is written even if it has its default
 	value    value
 	example  string // shown in the reference where the default is nothing
 }

@@ -74,7 +74,7 @@ func writeListeners(b *strings.Builder, listeners []Listener) {
 // writeField writes one key; as a comment if it has its default value.
 func writeField(b *strings.Builder, f, normal field) {
 	now := f.value.show()
-	if now == normal.value.show() && !f.required {
+	if now == normal.value.show() && !f.required && !f.explicit {
 		b.WriteString("# ")
 	}
 	if now == "" {
