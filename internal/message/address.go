@@ -24,7 +24,7 @@ func ParseAddressList(value string) []Address {
 }
 
 // maxLiteral is the longest domain literal, like [IPv6:…], that is seen as one.
-const maxLiteral = 256
+const maxLiteral = 64
 
 // addressParser cuts the list into entries at the separators that stand neither
 // in quotes nor in comments nor in angle brackets, then reads each entry.
@@ -73,13 +73,12 @@ func (p *addressParser) begin(at int) {
 func (p *addressParser) skip(i int) int {
 	switch p.s[i] {
 	case '"':
-		if n := quotedLength(p.s[i:]); !p.noQuote && n > 0 {
-			return i + n
-		}
-		p.noQuote = true
+		return i + p.quoted(i)
 	case '(':
-		n := commentLength(p.s[i:])
-		if !p.noComment && p.s[i+n-1] == ')' {
+		if p.noComment {
+			break
+		}
+		if n := commentLength(p.s[i:]); p.s[i+n-1] == ')' {
 			return i + n
 		}
 		p.noComment = true
@@ -96,6 +95,16 @@ func (p *addressParser) skip(i int) int {
 		}
 	}
 	return i + 1
+}
+
+// quoted is the length of the quoted string at i, or 1 if it has no end.
+func (p *addressParser) quoted(i int) int {
+	n := 0
+	if !p.noQuote {
+		n = quotedLength(p.s[i:])
+		p.noQuote = n == 0
+	}
+	return max(n, 1)
 }
 
 // separator ends the entry before the separator at i, and begins or ends a
@@ -131,11 +140,7 @@ func (p *addressParser) angleEnd(i int) int {
 		case '>':
 			return j + 1
 		case '"':
-			if n := quotedLength(p.s[j:]); !p.noQuote && n > 0 {
-				j += n - 1
-			} else {
-				p.noQuote = true
-			}
+			j += p.quoted(j) - 1
 		}
 	}
 	p.noAngle = true

@@ -85,7 +85,7 @@ func (d *wordDecoder) flush() {
 func (d *wordDecoder) write(text string) {
 	d.out.Grow(len(text))
 	for _, r := range text {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
 			r = ' '
 		}
 		d.out.WriteRune(r)
