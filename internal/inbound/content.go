@@ -2,7 +2,6 @@ package inbound
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 	"time"
 
@@ -13,7 +12,8 @@ import (
 // Content is a message that is being received. Exactly one of Commit and Abort
 // ends it.
 type Content struct {
-	*Transaction
+	tx       *Transaction
+	findings Findings
 	incoming *store.Incoming // nil once it is known that the message will be refused
 	sink     io.Writer       // incoming, or what repairs line ends on the way there
 	err      error           // of the sink
@@ -23,26 +23,14 @@ type Content struct {
 // Receive begins to receive the message, for the recipients accepted so far, of
 // which there must be one. The trace lines are written in front.
 func (t *Transaction) Receive(ctx context.Context) *Content {
-	c := &Content{Transaction: t, incoming: t.o.Store.NewIncoming(ctx), began: t.o.Clock()}
+	c := &Content{tx: t, findings: t.findings, incoming: t.o.Store.NewIncoming(ctx), began: t.o.Clock()}
 	c.sink = c.incoming
-	_, c.err = c.sink.Write(c.trace().append(make([]byte, 0, 512)))
-	if t.peer.Role == Submission {
+	_, c.err = c.sink.Write(t.trace(c.began).append(make([]byte, 0, 512)))
+	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
 		c.sink = message.NewCRLFWriter(c.incoming)
 	}
 	return c
-}
-
-// trace gathers what the trace lines say.
-func (c *Content) trace() *trace {
-	tr := &trace{
-		from: c.from, hello: c.hello, remote: c.peer.Remote, hostname: c.o.Hostname,
-		protocol: protocol(c.peer.Role, c.extended, c.tls != nil, c.user != ""), id: c.id, tls: c.tls, at: c.began,
-	}
-	if len(c.recipients) == 1 {
-		tr.rcpt = c.recipients[0].address
-	}
-	return tr
 }
 
 // drainFactor says how many times the largest message a client may send before we
@@ -54,14 +42,15 @@ const drainFactor = 2
 // everything else is said by Commit.
 func (c *Content) Write(p []byte) (int, error) {
 	c.findings.Size += int64(len(p))
-	if limit := c.o.Policy.MaxSize; limit > 0 && c.findings.Size > limit {
+	if limit := c.tx.o.Policy.MaxSize; limit > 0 && c.findings.Size > limit {
 		c.drop()
 		if c.findings.Size > drainFactor*limit {
-			return 0, c.decide(c.findings)
+			return 0, c.tx.decide(c.findings)
 		}
 	}
-	if c.incoming != nil && c.err == nil {
-		if _, c.err = c.sink.Write(p); c.err != nil {
+	if c.incoming != nil {
+		if _, err := c.sink.Write(p); err != nil {
+			c.err = err
 			c.drop()
 		}
 	}
@@ -76,16 +65,9 @@ func (c *Content) drop() {
 	}
 }
 
-// Abort gives the message up: the client went away.
+// Abort gives the message up: the client went away, or was sent away.
 func (c *Content) Abort(ctx context.Context, reason error) {
 	c.drop()
-	c.peer.Log.InfoContext(ctx, "message broken off", "id", c.id, "from", c.from.String(), "size", c.findings.Size, "err", reason)
-}
-
-// tlsVersion names the version of TLS for the log.
-func tlsVersion(state *tls.ConnectionState) string {
-	if state == nil {
-		return "none"
-	}
-	return tls.VersionName(state.Version)
+	c.tx.session.peer.Log.InfoContext(ctx, "message broken off", "id", c.tx.id, "from", c.tx.from.String(),
+		"size", c.findings.Size, "err", reason)
 }

@@ -63,7 +63,7 @@ type Peer struct {
 
 // Session is what is known of one connection. It belongs to one goroutine.
 type Session struct {
-	*Acceptor
+	acceptor *Acceptor
 	peer     Peer
 	hello    string
 	extended bool // EHLO or LHLO, not HELO
@@ -74,7 +74,7 @@ type Session struct {
 
 // NewSession begins a session with a client.
 func (a *Acceptor) NewSession(p Peer) *Session {
-	return &Session{Acceptor: a, peer: p}
+	return &Session{acceptor: a, peer: p}
 }
 
 // maxHello is how much of a client's name is kept.
@@ -111,7 +111,8 @@ func (s *Session) findings() Findings {
 // the size that the client announced, 0 if it did not. The error is a *Refusal or
 // a fault.
 func (s *Session) Mail(ctx context.Context, from addr.Address, declared int64) (*Transaction, error) {
-	t := &Transaction{Session: s, id: newID(s.o.Clock()), from: from, findings: s.findings()}
+	o := &s.acceptor.o
+	t := &Transaction{o: o, session: s, id: newID(o.Clock()), from: from, findings: s.findings()}
 	t.findings.Sender, t.findings.DeclaredSize = from, declared
 	var err error
 	if t.findings.SenderOwned, err = s.owns(ctx, from); err == nil {

@@ -38,6 +38,6 @@ func (s *Session) owns(ctx context.Context, from addr.Address) (bool, error) {
 	if s.user == "" || from.IsZero() {
 		return false, nil
 	}
-	_, accounts, err := s.resolve(ctx, from)
+	_, accounts, err := s.acceptor.resolve(ctx, from)
 	return slices.Contains(accounts, s.account), err
 }

@@ -21,6 +21,20 @@ type trace struct {
 	at       time.Time
 }
 
+// trace gathers what the trace lines of a message say.
+func (t *Transaction) trace(at time.Time) *trace {
+	s := t.session
+	tr := &trace{
+		from: t.from, hello: s.hello, remote: s.peer.Remote, hostname: t.o.Hostname,
+		protocol: protocol(s.peer.Role, s.extended, s.tls != nil, s.user != ""),
+		id:       t.id, tls: s.tls, at: at,
+	}
+	if len(t.recipients) == 1 {
+		tr.rcpt = t.recipients[0].address
+	}
+	return tr
+}
+
 // append writes the Return-Path and Received lines (RFC 5321 §4.4).
 func (t *trace) append(dst []byte) []byte {
 	dst = append(dst, "Return-Path: <"...)
@@ -99,4 +113,12 @@ func protocol(role Role, extended, secured, authenticated bool) string {
 		name += "A"
 	}
 	return name
+}
+
+// tlsVersion names the version of TLS for the log.
+func tlsVersion(state *tls.ConnectionState) string {
+	if state == nil {
+		return "none"
+	}
+	return tls.VersionName(state.Version)
 }

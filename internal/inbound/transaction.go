@@ -7,13 +7,15 @@ import (
 	"log/slog"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/fault"
 	"posthorn/internal/store"
 )
 
 // Transaction is one message on its way in, from MAIL on. It holds nothing that
 // must be given back; a Content that it gave out does.
 type Transaction struct {
-	*Session
+	o          *Options
+	session    *Session
 	id         string
 	from       addr.Address
 	findings   Findings
@@ -50,7 +52,7 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address) error {
 	f := t.findings
 	f.Recipients = len(t.recipients)
 	f.Recipient.Address = to
-	standing, accounts, err := t.resolve(ctx, to)
+	standing, accounts, err := t.session.acceptor.resolve(ctx, to)
 	if err == nil {
 		f.Recipient.Standing = standing
 		f.Recipient.OverQuota, err = t.overQuota(ctx, accounts)
@@ -74,7 +76,7 @@ func (t *Transaction) overQuota(ctx context.Context, accounts []store.AccountID)
 		if err != nil {
 			return false, err
 		}
-		if q.Limit > 0 && q.Used+max(t.findings.DeclaredSize, 1) > q.Limit {
+		if q.Limit > 0 && q.Limit-q.Used < max(t.findings.DeclaredSize, 1) {
 			return true, nil
 		}
 	}
@@ -89,7 +91,8 @@ func (t *Transaction) decide(f Findings) error {
 	return nil
 }
 
-// refused logs why something was not accepted. Faults are ours, and graver.
+// refused logs why something was not accepted. Faults of the server are graver
+// than mail that is not wanted, or mailboxes that are full.
 func (t *Transaction) refused(ctx context.Context, what string, err error, args ...any) {
 	args = append(args, "id", t.id, "from", t.from.String())
 	level := slog.LevelInfo
@@ -98,7 +101,9 @@ func (t *Transaction) refused(ctx context.Context, what string, err error, args 
 		args = append(args, "rule", refusal.Rule, "reply", refusal.Reply.String())
 	} else {
 		args = append(args, "err", err)
-		level = slog.LevelWarn
+		if !fault.Is(err, fault.OverQuota) {
+			level = slog.LevelWarn
+		}
 	}
-	t.peer.Log.Log(ctx, level, what, args...)
+	t.session.peer.Log.Log(ctx, level, what, args...)
 }

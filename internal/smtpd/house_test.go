@@ -20,6 +20,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
+	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
@@ -45,14 +46,22 @@ type house struct {
 // clear, with STARTTLS), "submissions", "plain" (submission that allows passwords
 // in clear) and "lmtp".
 func newHouse(t testing.TB, policy inbound.Policy) *house {
-	h := &house{t: t, blobs: memblob.New(memblob.Options{}), servers: map[string]*wiretest.Server{}, conns: map[string]net.Conn{}, log: slog.New(slog.DiscardHandler)}
-	engine := memkv.New(memkv.Options{Commit: func() error {
+	h := &house{t: t, log: slog.New(slog.DiscardHandler)}
+	h.build(policy, memkv.New(memkv.Options{Rerun: true, Commit: func() error {
 		if err := h.broken.Load(); err != nil {
 			return err
 		}
 		return nil
-	}})
-	h.store = store.New(store.Options{Engine: engine, Blobs: h.blobs})
+	}}))
+	return h
+}
+
+// build builds the house on an engine.
+func (h *house) build(policy inbound.Policy, engine kv.Engine) {
+	t := h.t
+	h.blobs = memblob.New(memblob.Options{})
+	h.servers, h.conns = map[string]*wiretest.Server{}, map[string]net.Conn{}
+	h.store = store.New(store.Options{Engine: engine, Blobs: h.blobs, InlineLimit: 32 << 10})
 	h.dir = directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 8, Passes: 1, Threads: 1}})
 	t.Cleanup(h.dir.Close)
 	h.people()
@@ -71,7 +80,6 @@ func newHouse(t testing.TB, policy inbound.Policy) *house {
 	start("submissions", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("plain", Options{Role: inbound.Submission, PlaintextAuth: true}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
-	return h
 }
 
 func (h *house) people() {
@@ -173,6 +181,13 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 			text := strings.Repeat(strings.Repeat("x", 76)+"\r\n", n/78) + strings.Repeat("x", n%78)
 			text = text[:n-2] + "\r\n"
 			io.WriteString(h.conns[args[0]], text) // the server may hang up: that is for the expectations
+			return err
+		},
+		// long CONNECTION BYTES [WORDS]: one line, CRLF included, that begins with the words
+		"long": func(args []string, _ map[string]string) error {
+			n, err := strconv.Atoi(args[1])
+			words := strings.Join(append(args[2:], ""), " ")
+			io.WriteString(h.conns[args[0]], words+strings.Repeat("x", n-len(words)-2)+"\r\n")
 			return err
 		},
 		// repeat CONNECTION NUMBER TEXT: a line so many times

@@ -76,6 +76,7 @@ func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 			reply, err = ss.command(ctx, line)
 		} else {
 			reply, err = unread(err)
+			ss.counted(reply)
 		}
 		ss.say(reply)
 		if err != nil {
