@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-
-	"posthorn/internal/wire"
 )
 
 // multiline writes a message as a multi-line response (RFC 1939 §3): the status
@@ -15,8 +13,10 @@ import (
 // The store's messages have CRLF as line ends. Should one have a bare LF in spite
 // of that, a dot after it is doubled, too: many clients would see a line there,
 // and in a single dot the end of the response.
+//
+// Errors of to must stick, as those of a wire.Conn do: not each is looked at.
 type multiline struct {
-	conn  *wire.Conn
+	to    io.Writer
 	head  reply
 	begun bool
 	last  [2]byte // what was written last, to see where lines begin and end
@@ -25,8 +25,7 @@ type multiline struct {
 func (m *multiline) begin() {
 	if !m.begun {
 		m.begun, m.last = true, [2]byte{'\r', '\n'}
-		m.conn.WriteString(string(m.head))
-		m.conn.WriteString("\r\n")
+		io.WriteString(m.to, string(m.head)+"\r\n")
 	}
 }
 
@@ -36,16 +35,16 @@ func (m *multiline) Write(p []byte) (n int, err error) {
 	}
 	m.begin()
 	if m.last[1] == '\n' && p[0] == '.' {
-		m.conn.WriteString(".")
+		io.WriteString(m.to, ".")
 	}
 	for rest := p; ; {
 		i := bytes.Index(rest, []byte("\n."))
 		if i < 0 {
-			_, err = m.conn.Write(rest)
+			_, err = m.to.Write(rest)
 			break
 		}
-		m.conn.Write(rest[:i+2])
-		if _, err = m.conn.WriteString("."); err != nil {
+		m.to.Write(rest[:i+2])
+		if _, err = io.WriteString(m.to, "."); err != nil {
 			break
 		}
 		rest = rest[i+2:]
@@ -64,9 +63,9 @@ func (m *multiline) Write(p []byte) (n int, err error) {
 func (m *multiline) end() {
 	m.begin()
 	if m.last != [2]byte{'\r', '\n'} {
-		m.conn.WriteString("\r\n")
+		io.WriteString(m.to, "\r\n")
 	}
-	m.conn.WriteString(".\r\n")
+	io.WriteString(m.to, ".\r\n")
 }
 
 // errEnough is topLines' way to say that it needs no more.
@@ -78,7 +77,7 @@ type topLines struct {
 	to     io.Writer
 	left   int64 // lines of the body still to be passed on
 	inBody bool
-	inLine bool // the line under way is not empty
+	line   []byte // the first bytes of the line under way: enough to see if it is empty
 }
 
 func (t *topLines) Write(p []byte) (int, error) {
@@ -86,17 +85,17 @@ func (t *topLines) Write(p []byte) (int, error) {
 	for n < len(p) && !t.enough() {
 		i := bytes.IndexByte(p[n:], '\n')
 		if i < 0 {
-			t.inLine = t.inLine || !isEmpty(p[n:])
+			t.begin(p[n:])
 			n = len(p)
 			break
 		}
-		switch {
-		case t.inBody:
+		if t.inBody {
 			t.left--
-		case !t.inLine && isEmpty(p[n:n+i]):
-			t.inBody = true
+		} else {
+			t.begin(p[n : n+i])
+			t.inBody = len(t.line) == 0 || string(t.line) == "\r"
+			t.line = t.line[:0]
 		}
-		t.inLine = false
 		n += i + 1
 	}
 	if _, err := t.to.Write(p[:n]); err != nil {
@@ -110,5 +109,5 @@ func (t *topLines) Write(p []byte) (int, error) {
 
 func (t *topLines) enough() bool { return t.inBody && t.left == 0 }
 
-// isEmpty reports whether a line, or a piece of one, has nothing but its line end.
-func isEmpty(line []byte) bool { return len(line) == 0 || len(line) == 1 && line[0] == '\r' }
+// begin adds to the line under way.
+func (t *topLines) begin(p []byte) { t.line = append(t.line, p[:min(len(p), 2-len(t.line))]...) }

@@ -19,7 +19,7 @@ func (s *session) retr(ctx context.Context, args string) (reply, error) {
 		return replyNoMessage, nil
 	}
 	s.drop.retrieved++
-	m := &multiline{conn: s.conn, head: reply(fmt.Sprintf("+OK %d octets", e.Size))}
+	m := &multiline{to: s.conn, head: reply(fmt.Sprintf("+OK %d octets", e.Size))}
 	return s.send(ctx, e.UID, m, m)
 }
 
@@ -34,7 +34,7 @@ func (s *session) top(ctx context.Context, args string) (reply, error) {
 	if !ok {
 		return replyNoMessage, nil
 	}
-	m := &multiline{conn: s.conn, head: "+OK"}
+	m := &multiline{to: s.conn, head: "+OK"}
 	return s.send(ctx, e.UID, m, &topLines{to: m, left: int64(lines)})
 }
 
