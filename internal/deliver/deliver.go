@@ -37,8 +37,14 @@ func (f Failures) Error() string {
 	return "deliver: no account failed"
 }
 
-// Unwrap gives the failures as the causes.
-func (f Failures) Unwrap() []error { return slices.Collect(maps.Values(f)) }
+// Unwrap gives the failures as the causes, that of the first account first.
+func (f Failures) Unwrap() []error {
+	var causes []error
+	for _, id := range slices.Sorted(maps.Keys(f)) {
+		causes = append(causes, f[id])
+	}
+	return causes
+}
 
 // Deliver puts a message into these accounts, all of which the MultiTx must have.
 // It returns Failures if some of them cannot have it.

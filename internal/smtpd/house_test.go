@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/blob/memblob"
@@ -72,7 +71,7 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start := func(name string, o Options, w wire.Options) {
 		o.Hostname, o.Acceptor, o.Auth = "mail.example.test", acceptor, authenticator{h.dir}
 		w.Protocol, w.Serve, w.Logger = name, New(o).Serve, h.log
-		w.PreAuthTimeout = 5 * time.Minute
+		w.PreAuthTimeout, w.Busy = Timeout, Busy
 		h.servers[name] = wiretest.Start(t, w)
 	}
 	start("mx", Options{Role: inbound.MX}, wire.Options{TLS: serverTLS})

@@ -19,6 +19,7 @@ package smtpd
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"posthorn/internal/inbound"
 	"posthorn/internal/smtpwire"
@@ -41,6 +42,14 @@ type Options struct {
 	Auth          Authenticator // for submission; the other roles never offer AUTH
 	PlaintextAuth bool          // offer AUTH without TLS, too
 }
+
+// What a wire.Server should know that runs this protocol.
+const (
+	// Busy is said to a client that has to wait for a free place.
+	Busy = "421 4.7.0 Too many connections; try again later\r\n"
+	// Timeout is how long a client may at least take for each command (RFC 5321 §4.5.3.2.7).
+	Timeout = 5 * time.Minute
+)
 
 // Server speaks the protocol on any number of connections.
 type Server struct{ o Options }
