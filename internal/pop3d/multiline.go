@@ -19,6 +19,7 @@ type multiline struct {
 	to    io.Writer
 	head  reply
 	begun bool
+	lost  bool    // the client is gone
 	last  [2]byte // what was written last, to see where lines begin and end
 }
 
@@ -50,6 +51,7 @@ func (m *multiline) Write(p []byte) (n int, err error) {
 		rest = rest[i+2:]
 	}
 	if err != nil {
+		m.lost = true
 		return 0, err
 	}
 	if len(p) == 1 {

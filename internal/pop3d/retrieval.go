@@ -51,6 +51,8 @@ func (s *session) send(ctx context.Context, uid store.UID, m *multiline, w io.Wr
 	case err == nil || errors.Is(err, errEnough):
 		m.end()
 		return "", nil
+	case m.lost:
+		return "", err
 	case m.begun:
 		s.conn.Log().Warn("message broken off", "uid", uid, "err", err)
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"posthorn/internal/fault"
@@ -151,7 +152,7 @@ func (c *Conn) logEnd() {
 		err = c.writeErr
 	}
 	level, text := slog.LevelDebug, "connection closed"
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, ErrDraining) {
+	if err != nil && !isGone(err) && !errors.Is(err, ErrDraining) {
 		level = slog.LevelInfo
 	}
 	log := c.Log()
@@ -163,6 +164,12 @@ func (c *Conn) logEnd() {
 		args = append(args, "reason", err)
 	}
 	log.Log(c.srv.ctx, level, text, args...)
+}
+
+// isGone reports whether an error only says that the peer went away.
+func isGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // ID is the connection's name in every log line: eight letters, unique enough.

@@ -248,5 +248,14 @@ func TestSleep(t *testing.T) {
 		}
 		p.send("lf\n")
 		p.expect("half")
+		// Who is known to be going idle does not wait for that.
+		p.send("idle\n")
+		p.expect("idling")
+		time.Sleep(2 * time.Millisecond)
+		if n := s.Stats().Asleep; n != 1 {
+			t.Fatalf("%d connections sleep, want 1", n)
+		}
+		p.send("first\n")
+		p.expect("first")
 	})
 }

@@ -48,6 +48,9 @@ func echo(_ context.Context, c *wire.Conn) {
 			c.WriteString("wrong\n")
 		case string(line) == "panic\n":
 			panic("as asked")
+		case string(line) == "idle\n":
+			c.WriteString("idling\n")
+			c.ExpectSilence()
 		case string(line) == "login\n":
 			c.Authenticated("alice")
 			c.WriteString("welcome\n")
