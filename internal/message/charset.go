@@ -36,7 +36,7 @@ func decodeText(charset string, text []byte) string {
 // charsetDecoder gives a fresh decoder for the charset, by any name that is
 // used for it in mail.
 func charsetDecoder(charset string) transform.Transformer {
-	name := strings.ToLower(strings.Trim(charset, " \t\"'"))
+	name := strings.ToLower(strings.Trim(charset, " \t\"';,"))
 	switch name {
 	case "utf-8", "utf8", "utf_8", "utf8mb4", "unicode-1-1-utf-8":
 		return lenient{utf8: true, other: replaceByte}

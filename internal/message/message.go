@@ -28,7 +28,8 @@ import (
 )
 
 // What a Scanner keeps at most, whatever the size of the message. A message
-// that exceeds one is still scanned to its end, with Message.Truncated set.
+// that exceeds one of the first four is still scanned to its end, and
+// Message.Truncated is set.
 const (
 	// maxHeader is how many bytes of raw header blocks are kept, over the root
 	// and all embedded messages together.

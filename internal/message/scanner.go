@@ -28,7 +28,7 @@ type Scanner struct {
 	parts     int      // how many were opened
 	inHeader  bool     // the innermost open part is in its header
 	header    []byte   // what is kept of that header
-	hasFields bool     // that header has a line already
+	hasFields bool     // that header has more than mailbox lines already
 
 	headerLeft, partHeaderLeft int // of maxHeader and maxPartHeader
 
@@ -74,10 +74,7 @@ func (s *Scanner) Write(p []byte) (int, error) {
 			s.hold(rest)
 			return len(p), nil
 		}
-		eol := int64(1)
-		if i == 0 && s.heldCR || i > 0 && rest[i-1] == '\r' {
-			eol = 2
-		}
+		eol := lineEndLength(rest, i, s.heldCR)
 		s.hold(rest[:i+1])
 		s.endHeldLine(eol)
 		rest = rest[i+1:]
@@ -87,15 +84,20 @@ func (s *Scanner) Write(p []byte) (int, error) {
 		if i < 0 {
 			break
 		}
-		eol := int64(1)
-		if i > 0 && rest[i-1] == '\r' {
-			eol = 2
-		}
-		s.line(rest[:min(i+1, s.lineLimit())], int64(i+1), eol)
+		s.line(rest[:min(i+1, s.lineLimit())], int64(i+1), lineEndLength(rest, i, false))
 		rest = rest[i+1:]
 	}
 	s.hold(rest)
 	return len(p), nil
+}
+
+// lineEndLength is 2 for the LF at p[i] if a CR precedes it, else 1. afterCR
+// says whether one precedes p.
+func lineEndLength(p []byte, i int, afterCR bool) int64 {
+	if i > 0 && p[i-1] == '\r' || i == 0 && afterCR {
+		return 2
+	}
+	return 1
 }
 
 // Finish ends the scan at the end of the message. Nothing may be written after it.
@@ -185,7 +187,7 @@ func (s *Scanner) place(text []byte, size int64) {
 		s.endHeader(s.offset+size, s.newlines+1)
 	case s.isHeaderLine(text):
 		s.keepHeader(text, size)
-		s.hasFields = true
+		s.hasFields = s.hasFields || !isMboxLine(text)
 	default:
 		// The blank line is missing. Anything else but to begin the body here
 		// would hide text from the reader; it is also what mail relays do.
@@ -194,11 +196,15 @@ func (s *Scanner) place(text []byte, size int64) {
 	}
 }
 
+// isHeaderLine says whether the line may stand in the header being read: it is
+// a field, goes on with one, or is left over from a mailbox file before the
+// first field of a message.
 func (s *Scanner) isHeaderLine(text []byte) bool {
-	if s.hasFields && (text[0] == ' ' || text[0] == '\t') || fieldNameLength(text) > 0 {
-		return true
+	f := s.stack[len(s.stack)-1]
+	if isBlank(text[0]) {
+		return s.offset > f.part.HeaderStart
 	}
-	return !s.hasFields && s.stack[len(s.stack)-1].message && isMboxLine(text)
+	return fieldNameLength(text) > 0 || f.message && !s.hasFields && isMboxLine(text)
 }
 
 // keepHeader adds a line to the header of the innermost part, as far as the
