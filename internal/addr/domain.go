@@ -69,7 +69,7 @@ func checkDomain(domain string) error {
 func checkLabel(domain, label string) error {
 	switch {
 	case label == "":
-		return fault.New(fault.Invalid, "domain %q: empty label", domain)
+		return fault.New(fault.Invalid, "domain %q has a dot too many", domain)
 	case len(label) > maxLabel && isASCII(label):
 		return fault.New(fault.Invalid, "domain %q: label of %d bytes; at most %d", domain, len(label), maxLabel)
 	case label[0] == '-' || label[len(label)-1] == '-':
