@@ -3,10 +3,12 @@ package transcript
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // conn is the client's end of a connection. One goroutine reads all that comes, so
@@ -83,12 +85,32 @@ func (c *conn) take() (lines []string, closed bool) {
 	defer c.mu.Unlock()
 	if len(c.input) > 0 {
 		text := strings.TrimSuffix(string(c.input), "\r\n")
-		lines = strings.Split(text, "\r\n")
+		for line := range strings.SplitSeq(text, "\r\n") {
+			lines = append(lines, visible(line))
+		}
 		c.input = nil
 	}
 	closed = c.closed && !c.told
 	c.told = c.told || closed
 	return lines, closed
+}
+
+// visible writes what cannot be shown in a text file as it would stand in a Go string.
+func visible(line string) string {
+	var b strings.Builder
+	for i, r := range line {
+		switch {
+		case r == utf8.RuneError && line[i] != "\uFFFD"[0]:
+			fmt.Fprintf(&b, `\x%02x`, line[i])
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r < ' ' && r != '\t' || r == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // asked reports whether the last line asks for a literal, and forgets that line.

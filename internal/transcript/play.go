@@ -94,7 +94,7 @@ func (p *player) act(l line) error {
 	return command(strings.Fields(substitute(l.arg, p.words)), p.texts)
 }
 
-var literals = regexp.MustCompile(`\{\{([\w.-]+)(\+?)\}\}`)
+var literals = regexp.MustCompile(`\{\{([\w.-]+|"(?:[^"\\]|\\.)*")(\+?)\}\}`)
 
 // sendLine sends a line and the literals that it names.
 func (p *player) sendLine(c *conn, text string) error {
@@ -105,9 +105,9 @@ func (p *player) sendLine(c *conn, text string) error {
 			return nil
 		}
 		name, plus := text[at[2]:at[3]], text[at[4]:at[5]]
-		body, ok := p.texts[name]
-		if !ok {
-			return fmt.Errorf("the archive has no file %q", name)
+		body, err := p.literal(name)
+		if err != nil {
+			return err
 		}
 		c.send(fmt.Sprintf("%s{%d%s}\r\n", text[:at[0]], len(body), plus))
 		if plus == "" {
@@ -119,6 +119,18 @@ func (p *player) sendLine(c *conn, text string) error {
 		c.send(body)
 		text = text[at[1]:]
 	}
+}
+
+// literal gives the text of a file, or the one that stands there in quotes.
+func (p *player) literal(name string) (string, error) {
+	if name[0] == '"' {
+		return strconv.Unquote(name)
+	}
+	body, ok := p.texts[name]
+	if !ok {
+		return "", fmt.Errorf("the archive has no file %q", name)
+	}
+	return body, nil
 }
 
 // check compares what a connection received in a step with what was expected.
@@ -158,6 +170,10 @@ func (p *player) compare(s *step, conn string, got []string, closed bool) (line,
 			}
 			rest = append(append([]string(nil), rest[:k]...), rest[k+1:]...)
 		case "<<":
+			if l.arg == "" {
+				rest = nil
+				continue
+			}
 			k := p.find(l.arg, rest)
 			if k < 0 {
 				return l, "not received"

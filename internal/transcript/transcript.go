@@ -10,7 +10,7 @@
 //	1>@ name         connection 1 sends the file, its line ends as CRLF
 //	1< text          the next line that connection 1 receives
 //	1<* text         likewise, but in any order among its neighbours of this kind
-//	1<< text         lines are skipped until this one
+//	1<< text         lines are skipped until this one; without a text, all of them
 //	1! text          no line received in this step is like this
 //	1 closed         the server has closed the connection
 //	1 close          the client closes it
@@ -28,9 +28,10 @@
 // why scripts run inside a testing/synctest bubble, and why they need no patience.
 //
 // In expectations "..." stands for any text and ${name} for a word: the first use
-// takes what is there, later uses (also in what is sent) repeat it. In sent lines
-// {{name}} is a literal of IMAP: the file's size in braces and, after the server
-// has asked for it with "+", the file; {{name+}} does not wait.
+// takes what is there, later uses (also in what is sent) repeat it. Bytes that cannot
+// be shown are written as \r, \x80 and the like. In sent lines {{name}} is a literal
+// of IMAP: the file's size in braces and, after the server has asked for it with "+",
+// the file; {{name+}} does not wait. {{"text"}} is a literal of just this text.
 //
 // With -update, expectations that do not hold are replaced by what was received.
 package transcript

@@ -82,6 +82,7 @@ func TestCompare(t *testing.T) {
 		{name: "any order, not twice", expects: "1<* a\n1<* a", got: []string{"b", "a"}, problem: "not received", rewritten: "1< b\n1< a"},
 		{name: "any order ends", expects: "1<* a\n1< b\n1<* c", got: []string{"c", "b", "a"}, problem: "not received", rewritten: "1< c\n1< b\n1< a"},
 		{name: "skipped", expects: "1<< b", got: []string{"a", "b"}},
+		{name: "all skipped", expects: "1< a\n1<<", got: []string{"a", "b", "c"}},
 		{name: "skipped, rest", expects: "1<< a", got: []string{"a", "b"}, problem: "also received b", rewritten: "1< a\n1< b"},
 		{name: "forbidden", expects: "1<< b\n1! a", got: []string{"a", "b"}, problem: "received a", rewritten: "1< a\n1< b\n1! a"},
 		{name: "open", expects: "1 closed", problem: "it is open", rewritten: ""},
