@@ -1,0 +1,142 @@
+package imapd
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/imapwire"
+	"posthorn/internal/message"
+	"posthorn/internal/store"
+)
+
+// What one APPEND may hold until it commits. Large messages wait in the blob store
+// and count little.
+const (
+	maxAppendMessages = 10_000
+	maxAppendMemory   = 64 << 20
+	largeMessage      = 128 << 10
+)
+
+// upload is an APPEND under way: messages that are complete, but in no mailbox yet.
+type upload struct {
+	mailbox string
+	parts   []part
+	memory  int64
+}
+
+type part struct {
+	*store.Message
+	store.AppendOptions
+}
+
+// append is APPEND (RFC 3501 §6.3.11), of any number of messages (RFC 3502), which
+// one commit puts into the mailbox.
+func (s *session) append(ctx context.Context, c *command) error {
+	var up upload
+	if !s.mailboxArgument(&up.mailbox) {
+		return s.syntax()
+	}
+	defer up.release()
+	if err := s.receive(ctx, &up); err != nil {
+		return err
+	}
+	var err error
+	c.code, err = s.deliver(ctx, &up)
+	return err
+}
+
+func (up *upload) release() {
+	for _, p := range up.parts {
+		p.Release()
+	}
+}
+
+// receive reads all messages of the command.
+func (s *session) receive(ctx context.Context, up *upload) error {
+	var m imapwire.AppendMessage
+	for more := true; more; more = s.dec.AppendMore(&m) {
+		if !s.dec.AppendMessage(&m) {
+			return s.syntax()
+		}
+		if m.UTF8 || m.Literal.Binary {
+			return bad("BINARY and UTF8=ACCEPT are not offered")
+		}
+		// Before a client is asked for a literal, it is told what can be known already.
+		if err := s.mayAppend(ctx, up, m.Literal.Size); err != nil {
+			return err
+		}
+		body, ok := s.dec.Body(m.Literal)
+		if !ok {
+			return s.syntax()
+		}
+		stored, err := s.incoming(ctx, body)
+		if err != nil {
+			s.dec.Resume()
+			return err
+		}
+		up.parts = append(up.parts, part{stored, store.AppendOptions{Flags: m.Flags, InternalDate: m.Date}})
+		up.memory += min(stored.Size, largeMessage)
+	}
+	if !s.dec.End() {
+		return s.syntax()
+	}
+	return nil
+}
+
+// mayAppend reports why a message of this size will not be taken.
+func (s *session) mayAppend(ctx context.Context, up *upload, size int64) error {
+	switch {
+	case size == 0:
+		return no("", "APPEND canceled") // RFC 3502 §6.3.11
+	case size > s.srv.maxMessage:
+		return no("TOOBIG", "The message is larger than this server accepts")
+	case len(up.parts) >= maxAppendMessages || up.memory+min(size, largeMessage) > maxAppendMemory:
+		return no("LIMIT", "Too many messages for one APPEND")
+	case len(up.parts) > 0:
+		return nil
+	}
+	_, err := s.account.Mailbox(ctx, up.mailbox)
+	if fault.Is(err, fault.NotFound) {
+		return errTryCreate
+	}
+	return err
+}
+
+// incoming reads a message. It reads to the end of body, also if it fails.
+func (s *session) incoming(ctx context.Context, body io.Reader) (*store.Message, error) {
+	in := s.srv.store.NewIncoming(ctx)
+	if _, err := io.Copy(message.NewCRLFWriter(in), body); err != nil {
+		in.Abort()
+		return nil, err
+	}
+	return in.Finish()
+}
+
+// deliver puts the messages into the mailbox and gives the APPENDUID (RFC 4315 §3).
+func (s *session) deliver(ctx context.Context, up *upload) (code string, err error) {
+	var uidValidity uint32
+	var uids []store.UID
+	err = s.account.Update(ctx, func(tx *store.Tx) error {
+		uids = uids[:0]
+		m, err := tx.Mailbox(up.mailbox)
+		if fault.Is(err, fault.NotFound) {
+			return errTryCreate
+		}
+		if err != nil {
+			return err
+		}
+		uidValidity = m.UIDValidity
+		for _, p := range up.parts {
+			uid, err := tx.Append(m.ID, p.Message, p.AppendOptions)
+			if err != nil {
+				return err
+			}
+			uids = append(uids, uid)
+		}
+		return nil
+	})
+	b := strconv.AppendUint([]byte("APPENDUID "), uint64(uidValidity), 10)
+	return string(imapwire.AppendNums(append(b, ' '), uids)), err
+}

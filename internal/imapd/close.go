@@ -1,0 +1,35 @@
+package imapd
+
+import (
+	"context"
+
+	"posthorn/internal/store"
+)
+
+// close is CLOSE (RFC 3501 §6.4.2): what is marked \Deleted goes, without a word.
+func (s *session) close(ctx context.Context, _ *command) error {
+	if !s.dec.End() {
+		return s.syntax()
+	}
+	m := s.box
+	if !m.readOnly {
+		err := s.account.Update(ctx, func(tx *store.Tx) error {
+			_, err := tx.Expunge(m.id, store.AllUIDs)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.box = nil
+	return nil
+}
+
+// unselect is UNSELECT (RFC 3691): nothing goes.
+func (s *session) unselect(context.Context, *command) error {
+	if !s.dec.End() {
+		return s.syntax()
+	}
+	s.box = nil
+	return nil
+}

@@ -1,0 +1,200 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/imapwire"
+)
+
+// states is a set of session states (RFC 3501 §3).
+type states uint8
+
+const (
+	notAuthenticated states = 1 << iota
+	authenticated
+	selected
+
+	loggedIn = authenticated | selected
+	anyState = notAuthenticated | loggedIn
+)
+
+// spec says of a command when it is allowed and who runs it.
+type spec struct {
+	in  states
+	run func(*session, context.Context, *command) error
+	// numbered: message numbers must not change while it runs, nor in its responses
+	// (RFC 3501 §7.4.1).
+	numbered bool
+}
+
+var commands = map[string]spec{
+	"CAPABILITY": {in: anyState, run: (*session).capability},
+	"NOOP":       {in: anyState, run: (*session).noop},
+	"LOGOUT":     {in: anyState, run: (*session).logout},
+	"ID":         {in: anyState, run: (*session).id},
+
+	"STARTTLS":     {in: notAuthenticated, run: (*session).startTLS},
+	"AUTHENTICATE": {in: notAuthenticated, run: (*session).authenticate},
+	"LOGIN":        {in: notAuthenticated, run: (*session).login},
+
+	"ENABLE":      {in: loggedIn, run: (*session).enable},
+	"NAMESPACE":   {in: loggedIn, run: (*session).namespace},
+	"SELECT":      {in: loggedIn, run: (*session).selectMailbox},
+	"EXAMINE":     {in: loggedIn, run: (*session).examine},
+	"CREATE":      {in: loggedIn, run: (*session).create},
+	"DELETE":      {in: loggedIn, run: (*session).delete},
+	"RENAME":      {in: loggedIn, run: (*session).rename},
+	"SUBSCRIBE":   {in: loggedIn, run: (*session).subscribe},
+	"UNSUBSCRIBE": {in: loggedIn, run: (*session).unsubscribe},
+	"LIST":        {in: loggedIn, run: (*session).list},
+	"LSUB":        {in: loggedIn, run: (*session).lsub},
+	"STATUS":      {in: loggedIn, run: (*session).status},
+	"APPEND":      {in: loggedIn, run: (*session).append},
+	"IDLE":        {in: loggedIn, run: (*session).idle},
+
+	"CHECK":       {in: selected, run: (*session).noop},
+	"CLOSE":       {in: selected, run: (*session).close},
+	"UNSELECT":    {in: selected, run: (*session).unselect},
+	"EXPUNGE":     {in: selected, run: (*session).expunge},
+	"SEARCH":      {in: selected, run: (*session).search, numbered: true},
+	"FETCH":       {in: selected, run: (*session).fetch, numbered: true},
+	"STORE":       {in: selected, run: (*session).store, numbered: true},
+	"COPY":        {in: selected, run: (*session).copy},
+	"MOVE":        {in: selected, run: (*session).move},
+	"UID EXPUNGE": {in: selected, run: (*session).expunge},
+	"UID SEARCH":  {in: selected, run: (*session).search},
+	"UID FETCH":   {in: selected, run: (*session).fetch},
+	"UID STORE":   {in: selected, run: (*session).store},
+	"UID COPY":    {in: selected, run: (*session).copy},
+	"UID MOVE":    {in: selected, run: (*session).move},
+}
+
+// command is a command under way.
+type command struct {
+	tag  string
+	name string // as in commands
+	uid  bool   // its numbers are UIDs
+	code string // response code of its OK, without brackets
+	spec spec
+
+	replied bool // the handler has sent the tagged reply itself
+}
+
+// state is the session's state.
+func (s *session) state() states {
+	switch {
+	case s.box != nil:
+		return selected
+	case s.account != nil:
+		return authenticated
+	}
+	return notAuthenticated
+}
+
+// command decodes the command that the decoder stands at, runs it and replies. Its
+// error ends the session.
+func (s *session) command(ctx context.Context) error {
+	c := &command{tag: "*"}
+	err := s.recognize(c)
+	if err == nil {
+		err = c.spec.run(s, ctx, c)
+	}
+	if s.readErr != nil {
+		return s.readErr
+	}
+	if err != nil {
+		if err := s.dec.SkipRest(); err != nil {
+			return err
+		}
+	}
+	if !s.ahead {
+		s.dec.Release()
+	}
+	return s.finish(ctx, c, err)
+}
+
+// recognize decodes tag and name and looks the command up.
+func (s *session) recognize(c *command) error {
+	var word []byte
+	if !s.dec.Tag(&c.tag) {
+		return s.dec.Err()
+	}
+	if !s.dec.SP() || !s.dec.Command(&word) {
+		return s.dec.Err()
+	}
+	c.name = string(word)
+	if c.name == "UID" {
+		if !s.dec.SP() || !s.dec.Command(&word) {
+			return s.dec.Err()
+		}
+		c.uid = true
+		c.name = "UID " + string(word)
+	}
+	var known bool
+	switch c.spec, known = commands[c.name]; {
+	case !known:
+		return bad("There is no such command")
+	case c.spec.in&s.state() != 0:
+		return nil
+	case s.account == nil:
+		return bad("Log in first")
+	case c.spec.in == notAuthenticated:
+		return bad("You are logged in already")
+	}
+	return bad("Select a mailbox first")
+}
+
+// finish tells changes and replies to a command.
+func (s *session) finish(ctx context.Context, c *command, err error) error {
+	var r reply
+	if err != nil {
+		r = s.explain(c, err)
+	}
+	if r.status == statusBAD {
+		s.line(c.tag, " BAD ", r.text())
+		return s.mistake()
+	}
+	s.mistakes = 0
+	if c.replied {
+		return nil
+	}
+	if s.box != nil {
+		if err := s.catchUp(ctx, telling{expunge: !c.spec.numbered, uid: c.uid}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err != nil:
+		s.line(c.tag, " NO ", r.text())
+	case c.code != "":
+		s.line(c.tag, " OK [", c.code, "] ", c.name, " completed")
+	default:
+		s.line(c.tag, " OK ", c.name, " completed")
+	}
+	return nil
+}
+
+// syntax is the decoder's error for a handler to return; it is only called when
+// decoding has failed.
+func (s *session) syntax() error {
+	if err := s.dec.Err(); err != nil {
+		return err
+	}
+	return fault.New(fault.Internal, "imapd: decoding failed without an error")
+}
+
+// mailboxArgument decodes a space and the name of a mailbox.
+func (s *session) mailboxArgument(name *string) bool {
+	return s.dec.SP() && s.dec.Mailbox(name)
+}
+
+// asSyntaxError finds what the decoder expected.
+func asSyntaxError(err error) *imapwire.SyntaxError {
+	var e *imapwire.SyntaxError
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}

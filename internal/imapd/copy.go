@@ -1,0 +1,88 @@
+package imapd
+
+import (
+	"context"
+	"strconv"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
+)
+
+// copy is COPY (RFC 3501 §6.4.7).
+func (s *session) copy(ctx context.Context, c *command) error {
+	result, err := s.transfer(ctx, c, (*store.Tx).Copy)
+	if err == nil {
+		c.code = result.code()
+	}
+	return err
+}
+
+// move is MOVE (RFC 6851 §3). COPYUID comes before the EXPUNGEs (§4.3).
+func (s *session) move(ctx context.Context, c *command) error {
+	if s.box.readOnly {
+		return errReadOnly
+	}
+	result, err := s.transfer(ctx, c, (*store.Tx).Move)
+	if code := result.code(); err == nil && code != "" {
+		s.line("* OK [", code, "] Moved")
+	}
+	return err
+}
+
+// transferred is what a COPYUID tells.
+type transferred struct {
+	uidValidity uint32
+	store.Copied
+}
+
+// code is the response code (RFC 4315 §3); empty if there was nothing to do.
+func (t *transferred) code() string {
+	if len(t.From) == 0 {
+		return ""
+	}
+	b := strconv.AppendUint([]byte("COPYUID "), uint64(t.uidValidity), 10)
+	b = imapwire.AppendNums(append(b, ' '), t.From)
+	return string(imapwire.AppendNums(append(b, ' '), t.To))
+}
+
+type transfer func(tx *store.Tx, from store.MailboxID, uids []store.UIDRange, to store.MailboxID) (store.Copied, error)
+
+// transfer copies or moves messages in one commit: all of them or, if some of those
+// that were named by number are gone, none (RFC 3501 §6.4.7).
+func (s *session) transfer(ctx context.Context, c *command, how transfer) (result transferred, err error) {
+	var set imapwire.NumSet
+	var name string
+	if !s.dec.SP() || !s.dec.NumSet(&set) || !s.mailboxArgument(&name) || !s.dec.End() {
+		return result, s.syntax()
+	}
+	sel, err := s.selection(ctx, c, set)
+	switch {
+	case err != nil:
+		return result, err
+	case sel.gone:
+		return result, errExpunged
+	case sel.empty():
+		return result, nil
+	}
+	wanted := s.box.view.count(sel.uids)
+	err = s.account.Update(ctx, func(tx *store.Tx) error {
+		to, err := tx.Mailbox(name)
+		if fault.Is(err, fault.NotFound) {
+			return errTryCreate
+		}
+		if err != nil {
+			return err
+		}
+		result.uidValidity = to.UIDValidity
+		result.Copied, err = how(tx, s.box.id, sel.uids, to.ID)
+		if err == nil && !c.uid && len(result.From) < wanted {
+			return errExpunged
+		}
+		return err
+	})
+	return result, err
+}
+
+// errTryCreate tells a client that CREATE may help (RFC 3501 §7.1).
+var errTryCreate = no("TRYCREATE", "There is no mailbox of that name, create it first")

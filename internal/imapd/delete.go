@@ -1,0 +1,37 @@
+package imapd
+
+import (
+	"context"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/store"
+)
+
+// delete is DELETE (RFC 3501 §6.3.4). Mailboxes below it stay, and keep its name in
+// the list, as one that cannot be selected.
+func (s *session) delete(ctx context.Context, _ *command) error {
+	var name string
+	if !s.mailboxArgument(&name) || !s.dec.End() {
+		return s.syntax()
+	}
+	name = withoutSeparator(name)
+	var id store.MailboxID
+	err := s.account.Update(ctx, func(tx *store.Tx) error {
+		found, err := tx.Mailbox(name)
+		if err != nil {
+			return err
+		}
+		id = found.ID
+		return tx.DeleteMailbox(name)
+	})
+	switch {
+	case fault.Is(err, fault.Denied):
+		return no("CANNOT", "INBOX cannot be deleted")
+	case err != nil:
+		return err
+	}
+	if s.box != nil && s.box.id == id {
+		s.box = nil
+	}
+	return nil
+}

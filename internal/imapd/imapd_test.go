@@ -1,0 +1,137 @@
+package imapd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/blob/memblob"
+	"posthorn/internal/fault"
+	"posthorn/internal/kv/memkv"
+	"posthorn/internal/store"
+	"posthorn/internal/transcript"
+	"posthorn/internal/wire"
+	"posthorn/internal/wire/wiretest"
+)
+
+// users is an Authenticator: alice and bob, whose password is secret.
+type users map[string]store.AccountID
+
+func (u users) Authenticate(_ context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
+	id, ok := u[user]
+	switch {
+	case user == "broken":
+		return 0, "", fault.New(fault.Unavailable, "test: the directory is down")
+	case !ok || password != "secret":
+		return 0, "", fault.New(fault.Unauthenticated, "test: wrong")
+	}
+	return id, user + "@example.test", nil
+}
+
+// world is a server with mail for alice and bob.
+type world struct {
+	t     testing.TB
+	store *store.Store
+	users users
+	imap  *wiretest.Server // passwords may be sent in clear
+	safe  *wiretest.Server // passwords need TLS, which is offered
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, users: users{"alice": 1, "bob": 2}}
+	engine, blobs := memkv.New(memkv.Options{Rerun: true}), memblob.New(memblob.Options{})
+	t.Cleanup(func() { engine.Close() })
+	w.store = store.New(store.Options{Engine: engine, Blobs: blobs, InlineLimit: 4 << 10})
+	w.imap = w.listen(Options{PlaintextAuth: true}, wire.Options{})
+	server, _ := wiretest.TLS(t)
+	w.safe = w.listen(Options{}, wire.Options{TLS: server})
+	return w
+}
+
+func (w *world) listen(o Options, wo wire.Options) *wiretest.Server {
+	o.Store, o.Auth, o.MaxMessage, o.Version = w.store, w.users, 64<<10, "test"
+	wo.Protocol, wo.Serve = "imap", New(o).Serve
+	return wiretest.Start(w.t, wo)
+}
+
+// dial opens the connections of scripts: those called safe… where passwords need TLS.
+func (w *world) dial(name string) net.Conn {
+	if strings.HasPrefix(name, "safe") {
+		return w.safe.Dial()
+	}
+	return w.imap.Dial()
+}
+
+func (w *world) account(user string) *store.Account { return w.store.Account(w.users[user]) }
+
+// deliver puts a message into a mailbox as a delivery agent would.
+func (w *world) deliver(user, mailbox, text string) error {
+	ctx := context.Background()
+	in := w.store.NewIncoming(ctx)
+	in.Write([]byte(text))
+	m, err := in.Finish()
+	if err != nil {
+		return err
+	}
+	return w.account(user).Update(ctx, func(tx *store.Tx) error {
+		box, err := tx.Mailbox(mailbox)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Append(box.ID, m, store.AppendOptions{})
+		return err
+	})
+}
+
+// commands are the verbs of scripts besides those of package transcript.
+func (w *world) commands() map[string]func([]string, map[string]string) error {
+	return map[string]func([]string, map[string]string) error{
+		// deliver alice INBOX message [times]
+		"deliver": func(args []string, texts map[string]string) error {
+			times := 1
+			if len(args) > 3 {
+				times, _ = strconv.Atoi(args[3])
+			}
+			text, ok := texts[args[2]]
+			if !ok {
+				return fmt.Errorf("there is no text %q", args[2])
+			}
+			for range times {
+				if err := w.deliver(args[0], args[1], text); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		// quota alice bytes
+		"quota": func(args []string, _ map[string]string) error {
+			n, err := strconv.ParseInt(args[1], 10, 64)
+			return errors.Join(err, w.account(args[0]).Update(context.Background(), func(tx *store.Tx) error {
+				tx.SetQuota(n)
+				return nil
+			}))
+		},
+		// shutdown
+		"shutdown": func([]string, map[string]string) error {
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				w.imap.Shutdown(ctx)
+			}()
+			return nil
+		},
+	}
+}
+
+func TestTranscripts(t *testing.T) {
+	transcript.Run(t, "testdata/*.txtar", func(t *testing.T) transcript.Options {
+		w := newWorld(t)
+		return transcript.Options{Dial: w.dial, Commands: w.commands()}
+	})
+}

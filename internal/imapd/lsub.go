@@ -1,0 +1,37 @@
+package imapd
+
+import (
+	"context"
+
+	"posthorn/internal/imapwire"
+)
+
+// lsub is LSUB (RFC 3501 §6.3.9). A name that is not subscribed to, but above one
+// that is and that "%" keeps the pattern from reaching, is shown in its place with
+// \Noselect.
+func (s *session) lsub(ctx context.Context, _ *command) error {
+	var o imapwire.ListOptions
+	if !s.dec.SP() || !s.dec.LSub(&o) || !s.dec.End() {
+		return s.syntax()
+	}
+	if o.Patterns[0] == "" {
+		s.line(`* LSUB (\Noselect) "/" ""`)
+		return nil
+	}
+	names, err := s.account.Subscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	out := s.newOutput()
+	p := newPattern(o.Reference, o.Patterns[0])
+	for _, n := range hierarchy(names) {
+		switch {
+		case !p.matches(n.name):
+		case n.exists:
+			out.listEntry("LSUB", n.name, nil)
+		case p.stops:
+			out.listEntry("LSUB", n.name, []string{`\Noselect`})
+		}
+	}
+	return s.closeOutput(out)
+}

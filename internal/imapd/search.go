@@ -1,0 +1,194 @@
+package imapd
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+
+	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
+)
+
+// search is SEARCH (RFC 3501 §6.4.4). It decides about as many messages as it can
+// from the snapshot, about others from their records, and opens only those that are
+// left then.
+func (s *session) search(ctx context.Context, c *command) error {
+	var o imapwire.SearchOptions
+	if !s.dec.SP() || !s.dec.Search(&o) || !s.dec.End() {
+		return s.syntax()
+	}
+	if o.Extended {
+		return bad("ESEARCH is not offered")
+	}
+	if !knownCharset(o.Charset) {
+		return errCharset
+	}
+	if s.readErr = s.catchUp(ctx, telling{uid: c.uid}); s.readErr != nil {
+		return s.readErr
+	}
+	q, err := s.box.compile(&o)
+	if err != nil {
+		return err
+	}
+	f := finder{session: s, ctx: ctx, query: q}
+	if err := f.run(); err != nil {
+		return err
+	}
+	out := s.newOutput()
+	out.b = append(out.b, "* SEARCH"...)
+	for _, h := range f.hits {
+		n := uint64(s.box.view.number(h.seq))
+		if c.uid {
+			n = uint64(h.uid)
+		}
+		out.b = strconv.AppendUint(append(out.b, ' '), n, 10)
+		out.writeIfFull()
+	}
+	out.b = append(out.b, "\r\n"...)
+	s.readErr = s.closeOutput(out)
+	return s.readErr
+}
+
+// finder runs a search.
+type finder struct {
+	*session
+	ctx   context.Context
+	query *query
+	hits  []hit
+	open  collector   // messages that need to be looked at more closely
+	large []store.UID // messages whose bodies must be opened one by one
+}
+
+type hit struct {
+	seq int
+	uid store.UID
+}
+
+// bodiesAtOnce is how many messages are searched in one view of the store.
+const bodiesAtOnce = 64
+
+func (f *finder) run() error {
+	snap := f.box.view.Snapshot
+	first := func(seq int, e store.Entry) bool {
+		f.judge(&candidate{seq: seq, Entry: e, level: fromSnapshot})
+		return true
+	}
+	switch {
+	case f.query.unseen:
+		snap.EachUnseen(first)
+	case f.query.within != nil:
+		snap.EachUID(f.query.within, first)
+	default:
+		snap.Each(1, snap.Len(), first)
+	}
+	if err := f.searchRecords(snap); err != nil {
+		return err
+	}
+	if err := f.searchBodies(snap); err != nil {
+		return err
+	}
+	slices.SortFunc(f.hits, func(a, b hit) int { return cmp.Compare(a.seq, b.seq) })
+	return nil
+}
+
+// judge notes what comes of a candidate.
+func (f *finder) judge(c *candidate) {
+	switch f.query.test(c) {
+	case yes:
+		f.hits = append(f.hits, hit{c.seq, c.UID})
+	case unknown:
+		f.open.add(c.seq, c.UID)
+	}
+}
+
+// take gives the messages that are still open and starts a new list of them.
+func (f *finder) take() []store.UIDRange {
+	uids := f.open.uids
+	f.open = collector{}
+	return uids
+}
+
+func (f *finder) searchRecords(snap *store.Snapshot) error {
+	uids := f.take()
+	if len(uids) == 0 {
+		return nil
+	}
+	found := len(f.hits)
+	var last store.UID
+	return f.account.Records(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record) bool {
+		if e.UID <= last { // the engine has begun the scan anew
+			f.hits, f.open = f.hits[:found], collector{}
+		}
+		if last = e.UID; r != nil {
+			f.judge(&candidate{seq: seq, Entry: e, level: fromRecord, record: r})
+		}
+		return f.ctx.Err() == nil
+	})
+}
+
+func (f *finder) searchBodies(snap *store.Snapshot) error {
+	for uids := f.take(); len(uids) > 0; {
+		var last store.UID
+		n, found, large := 0, len(f.hits), len(f.large)
+		err := f.account.Bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
+			if e.UID <= last { // the engine has begun the scan anew
+				n, f.hits, f.large = 0, f.hits[:found], f.large[:large]
+			}
+			last = e.UID
+			n++
+			switch {
+			case r == nil:
+			case body == nil:
+				f.large = append(f.large, e.UID)
+			default:
+				text := newFullText(bytes.NewReader(body), int64(len(body)), r.Layout)
+				f.judge(&candidate{seq: seq, Entry: e, level: fromBody, record: r, text: text})
+			}
+			return n < bodiesAtOnce
+		})
+		if err == nil {
+			err = f.ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if n < bodiesAtOnce {
+			break
+		}
+		uids = after(uids, last)
+	}
+	return f.searchLarge(snap)
+}
+
+// searchLarge opens messages one by one, with no view of the store open.
+func (f *finder) searchLarge(snap *store.Snapshot) error {
+	for _, uid := range f.large {
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
+		var m *fetched
+		err := f.account.Records(f.ctx, snap, []store.UIDRange{{First: uid, Last: uid}}, func(seq int, e store.Entry, r *store.Record) bool {
+			if r != nil {
+				m = (&fetched{seq: seq, Entry: e, record: r}).keep()
+			}
+			return false
+		})
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			continue
+		}
+		body, err := f.account.Body(f.ctx, snap, uid)
+		if err != nil {
+			f.conn.Log().Error("opening a message failed", "uid", uid, "error", err)
+			continue
+		}
+		text := newFullText(body, body.Size(), m.record.Layout)
+		f.judge(&candidate{seq: m.seq, Entry: m.Entry, level: fromBody, record: m.record, text: text})
+		body.Close()
+	}
+	return nil
+}

@@ -1,0 +1,297 @@
+package imapd
+
+import (
+	"slices"
+	"time"
+
+	"posthorn/internal/imapwire"
+	"posthorn/internal/message"
+	"posthorn/internal/store"
+)
+
+// verdict is what a test says about a message: it may have to see more of it.
+type verdict uint8
+
+const (
+	nay verdict = iota
+	yes
+	unknown
+)
+
+func verdictOf(b bool) verdict {
+	if b {
+		return yes
+	}
+	return nay
+}
+
+// candidate is a message, known up to a level.
+type candidate struct {
+	seq int
+	store.Entry
+	level  source
+	record *store.Record // from fromRecord on
+	text   *fullText     // at fromBody
+}
+
+type test func(*candidate) verdict
+
+// query is a search program made ready for one mailbox.
+type query struct {
+	test   test
+	within []store.UIDRange // if not nil, no other messages can match
+	unseen bool             // only messages without \Seen can match
+}
+
+// compiler turns search keys into tests.
+type compiler struct {
+	box     *mailbox
+	charset string
+}
+
+func (m *mailbox) compile(o *imapwire.SearchOptions) (*query, error) {
+	c := compiler{m, o.Charset}
+	t, _, err := c.key(&o.Key)
+	if err != nil {
+		return nil, err
+	}
+	q := &query{test: t}
+	keys := []imapwire.SearchKey{o.Key}
+	if o.Key.Op == imapwire.SearchAnd {
+		keys = o.Key.Keys
+	}
+	for i := range keys {
+		switch k := &keys[i]; {
+		case k.Op == imapwire.SearchNot && k.Keys[0].Op == imapwire.SearchFlag && k.Keys[0].Text == imapwire.Seen:
+			q.unseen = true
+		case k.Op == imapwire.SearchSeq || k.Op == imapwire.SearchUID:
+			q.within = c.set(k)
+		}
+	}
+	return q, nil
+}
+
+// key gives a key's test and the level at which it never says unknown.
+func (c *compiler) key(k *imapwire.SearchKey) (test, source, error) {
+	switch k.Op {
+	case imapwire.SearchAnd, imapwire.SearchOr:
+		return c.keys(k)
+	case imapwire.SearchNot:
+		t, need, err := c.key(&k.Keys[0])
+		return not(t), need, err
+	case imapwire.SearchHeader:
+		return c.header(k)
+	case imapwire.SearchBody, imapwire.SearchText:
+		n, err := newNeedle(c.charset, k.Text)
+		return textTest(n, k.Op == imapwire.SearchText), fromBody, err
+	case imapwire.SearchBefore, imapwire.SearchOn, imapwire.SearchSince:
+		return dateTest(k), fromRecord, nil
+	case imapwire.SearchSentBefore, imapwire.SearchSentOn, imapwire.SearchSentSince:
+		return sentTest(k), fromRecord, nil
+	}
+	t := c.simple(k)
+	if t == nil {
+		return nil, 0, bad("This search key is not offered")
+	}
+	return t, fromSnapshot, nil
+}
+
+// simple compiles keys that the snapshot answers.
+func (c *compiler) simple(k *imapwire.SearchKey) test {
+	switch k.Op {
+	case imapwire.SearchAll:
+		return func(*candidate) verdict { return yes }
+	case imapwire.SearchSeq, imapwire.SearchUID:
+		if k.Set.Saved {
+			return nil
+		}
+		set := c.set(k)
+		return func(m *candidate) verdict { return verdictOf(contains(set, m.UID)) }
+	case imapwire.SearchFlag:
+		if k.Text == imapwire.Recent {
+			return func(m *candidate) verdict { return verdictOf(m.UID >= c.box.recentFrom) }
+		}
+		flag := c.box.view.FlagNamed(k.Text)
+		return func(m *candidate) verdict { return verdictOf(m.Flags&flag != 0) }
+	case imapwire.SearchLarger:
+		return func(m *candidate) verdict { return verdictOf(uint64(m.Size) > k.Num) }
+	case imapwire.SearchSmaller:
+		return func(m *candidate) verdict { return verdictOf(uint64(m.Size) < k.Num) }
+	}
+	return nil
+}
+
+// set gives the messages of a set, ascending. Numbers of messages that do not exist
+// match nothing, which is no reason to refuse a search.
+func (c *compiler) set(k *imapwire.SearchKey) []store.UIDRange {
+	v := &c.box.view
+	if k.Op == imapwire.SearchUID {
+		return v.uidRanges(k.Set)
+	}
+	uids := []store.UIDRange{}
+	for _, r := range k.Set.Resolve(uint32(v.exists())) {
+		last := min(int(r.Last), v.exists())
+		if from, to := v.seqFrom(int(r.First)), v.seqFrom(last+1)-1; from <= to {
+			uids = append(uids, store.UIDRange{First: v.At(from).UID, Last: v.At(to).UID})
+		}
+	}
+	return uids
+}
+
+func contains(uids []store.UIDRange, uid store.UID) bool {
+	i, _ := slices.BinarySearchFunc(uids, uid, func(r store.UIDRange, u store.UID) int {
+		if r.Last < u {
+			return -1
+		}
+		return 1
+	})
+	return i < len(uids) && uids[i].First <= uid
+}
+
+// keys compiles AND and OR; what is cheap to know is asked first.
+func (c *compiler) keys(k *imapwire.SearchKey) (test, source, error) {
+	type costed struct {
+		test
+		need source
+	}
+	parts := make([]costed, len(k.Keys))
+	for i := range k.Keys {
+		t, need, err := c.key(&k.Keys[i])
+		if err != nil {
+			return nil, 0, err
+		}
+		parts[i] = costed{t, need}
+	}
+	slices.SortStableFunc(parts, func(a, b costed) int { return int(a.need) - int(b.need) })
+	decisive := nay // AND is decided by a single no, OR by a single yes
+	if k.Op == imapwire.SearchOr {
+		decisive = yes
+	}
+	t := func(m *candidate) verdict {
+		result := yes - decisive
+		for i := range parts {
+			switch v := parts[i].test(m); v {
+			case decisive:
+				return decisive
+			case unknown:
+				result = unknown
+			}
+		}
+		return result
+	}
+	return t, parts[len(parts)-1].need, nil
+}
+
+func not(t test) test {
+	return func(m *candidate) verdict {
+		switch v := t(m); v {
+		case unknown:
+			return unknown
+		default:
+			return yes - v
+		}
+	}
+}
+
+// header compiles a search for text in a header field (RFC 3501 §6.4.4: an empty
+// text asks whether the field is there).
+func (c *compiler) header(k *imapwire.SearchKey) (test, source, error) {
+	n, err := newNeedle(c.charset, k.Text)
+	if err != nil {
+		return nil, 0, err
+	}
+	set := newFieldSet([]string{k.Field}, false)
+	matches := func(f *message.Field) bool { return set.wants(f.Name) && n.inValue(f.Value) }
+	if set.cached() {
+		return recordTest(matches), fromRecord, nil
+	}
+	return func(m *candidate) verdict {
+		if m.level < fromBody {
+			return unknown
+		}
+		return verdictOf(anyField(m.text.header(), matches))
+	}, fromBody, nil
+}
+
+// recordTest looks for a field in what the record has of the header, and in the
+// header itself where that is not all.
+func recordTest(matches func(*message.Field) bool) test {
+	return func(m *candidate) verdict {
+		switch {
+		case m.level == fromSnapshot:
+			return unknown
+		case m.record.HeadersComplete:
+			return verdictOf(anyField(m.record.Headers, matches))
+		case m.level == fromRecord:
+			return unknown
+		}
+		return verdictOf(anyField(m.text.header(), matches))
+	}
+}
+
+func anyField(header []byte, matches func(*message.Field) bool) bool {
+	for f := range message.Fields(header) {
+		if matches(&f) {
+			return true
+		}
+	}
+	return false
+}
+
+func textTest(n *needle, withHeader bool) test {
+	return func(m *candidate) verdict {
+		if m.level < fromBody {
+			return unknown
+		}
+		return verdictOf(m.text.contains(n, withHeader))
+	}
+}
+
+// dateTest compares the internal date, "disregarding time and timezone": the date
+// that is written in INTERNALDATE (RFC 3501 §6.4.4). The snapshot has the moment but
+// not the zone, which matters only near the day asked for.
+func dateTest(k *imapwire.SearchKey) test {
+	const widestZone = 100 * 3600 // the grammar has two digits for hours
+	from := k.Date.Unix()
+	to := from + 24*3600
+	return func(m *candidate) verdict {
+		switch {
+		case m.level >= fromRecord:
+			return compareDays(k.Op, m.record.InternalDate, k.Date)
+		case m.InternalDate < from-widestZone:
+			return verdictOf(k.Op == imapwire.SearchBefore)
+		case m.InternalDate >= to+widestZone:
+			return verdictOf(k.Op == imapwire.SearchSince)
+		}
+		return unknown
+	}
+}
+
+// sentTest compares the Date field. A message without a readable one matches nothing.
+func sentTest(k *imapwire.SearchKey) test {
+	ops := map[imapwire.SearchOp]imapwire.SearchOp{
+		imapwire.SearchSentBefore: imapwire.SearchBefore,
+		imapwire.SearchSentOn:     imapwire.SearchOn,
+		imapwire.SearchSentSince:  imapwire.SearchSince,
+	}
+	op := ops[k.Op]
+	return recordTest(func(f *message.Field) bool {
+		if !equalFold(f.Name, "date") {
+			return false
+		}
+		sent, err := message.ParseDate(string(f.Value))
+		return err == nil && compareDays(op, sent, k.Date) == yes
+	})
+}
+
+func compareDays(op imapwire.SearchOp, t, day time.Time) verdict {
+	y, mo, d := t.Date()
+	diff := time.Date(y, mo, d, 0, 0, 0, 0, time.UTC).Compare(day)
+	switch op {
+	case imapwire.SearchBefore:
+		return verdictOf(diff < 0)
+	case imapwire.SearchOn:
+		return verdictOf(diff == 0)
+	}
+	return verdictOf(diff >= 0)
+}

@@ -1,0 +1,101 @@
+package imapd
+
+import (
+	"context"
+	"strconv"
+
+	"posthorn/internal/imapwire"
+)
+
+// selectMailbox is SELECT (RFC 3501 §6.3.1).
+func (s *session) selectMailbox(ctx context.Context, c *command) error {
+	return s.open(ctx, c, false)
+}
+
+// examine is EXAMINE (RFC 3501 §6.3.2).
+func (s *session) examine(ctx context.Context, c *command) error {
+	return s.open(ctx, c, true)
+}
+
+func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
+	var name string
+	var o imapwire.SelectOptions
+	if !s.mailboxArgument(&name) || !s.dec.Select(&o) || !s.dec.End() {
+		return s.syntax()
+	}
+	if o.CondStore || o.QResync != nil {
+		return bad("CONDSTORE and QRESYNC are not offered")
+	}
+	s.box = nil // RFC 3501 §6.3.1: also if this one cannot be selected
+	s.watch()
+	m, err := s.openMailbox(ctx, name, readOnly)
+	if err != nil {
+		return err
+	}
+	out := s.newOutput()
+	m.describe(out)
+	if err := s.closeOutput(out); err != nil {
+		return err
+	}
+	s.box = m
+	c.code = "READ-WRITE"
+	if readOnly {
+		c.code = "READ-ONLY"
+	}
+	return nil
+}
+
+// watch asks to be told of changes in the account, once in a session.
+func (s *session) watch() {
+	if s.stopWatch == nil {
+		s.stopWatch = s.account.Watch(func() {
+			s.stale.Store(true)
+			if s.idling.Load() {
+				s.conn.Wake()
+			}
+		})
+	}
+}
+
+func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (*mailbox, error) {
+	found, err := s.account.Mailbox(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	m := &mailbox{id: found.ID, readOnly: readOnly}
+	if !readOnly {
+		if m.recentFrom, err = s.account.ClaimRecent(ctx, m.id); err != nil {
+			return nil, err
+		}
+	}
+	s.stale.Store(false)
+	if m.view.Snapshot, err = s.account.Snapshot(ctx, m.id); err != nil {
+		return nil, err
+	}
+	if readOnly { // RFC 3501 §6.3.2: without taking \Recent from anyone
+		m.recentFrom = m.view.UIDNext()
+		if first := m.view.Len() - int(found.Recent) + 1; first >= 1 && first <= m.view.Len() {
+			m.recentFrom = m.view.At(first).UID
+		}
+	}
+	return m, nil
+}
+
+// describe writes what a client is told of a mailbox that it has selected.
+func (m *mailbox) describe(out *output) {
+	m.describeFlags(out)
+	out.number(m.view.exists(), " EXISTS")
+	out.number(m.recent(), " RECENT")
+	if first := m.view.FirstUnseen(); first > 0 {
+		out.code("UNSEEN", uint64(first), "First unseen message")
+	}
+	out.code("UIDVALIDITY", uint64(m.view.UIDValidity()), "UIDs are valid")
+	out.code("UIDNEXT", uint64(m.view.UIDNext()), "Next UID")
+}
+
+// code writes "* OK [UIDNEXT 5] Next UID".
+func (o *output) code(name string, n uint64, words string) {
+	o.b = append(append(append(o.b, "* OK ["...), name...), ' ')
+	o.b = strconv.AppendUint(o.b, n, 10)
+	o.b = append(append(append(o.b, "] "...), words...), "\r\n"...)
+}

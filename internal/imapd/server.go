@@ -1,0 +1,81 @@
+// Package imapd is the IMAP face of the server: RFC 3501 and extensions over a
+// wire.Conn, with the mail that package store keeps.
+//
+// It owns what commands mean and when clients are told of changes. It never owns a
+// socket (wire does), never parses or writes IMAP syntax by itself (imapwire does),
+// never decides about mail (store does).
+//
+// Flow: wire calls Serve -> a session reads one command after another (session.go)
+// -> the table of commands says who runs it and when it is allowed (command.go) ->
+// its file (fetch.go, store.go, …) decodes the arguments, works on the store and
+// writes its own responses -> changes of the selected mailbox are told, by
+// changes.go alone -> the tagged reply.
+//
+// Invariants:
+//
+//   - The client's idea of its mailbox is session.box.view, and nothing else: message
+//     numbers are of it, and only changes.go brings it forward, by telling the client.
+//   - EXPUNGE is never sent during FETCH, STORE and SEARCH, nor without a command.
+//   - Nothing is written to the connection inside a callback of the store, so a client
+//     that does not read holds no lock, and memory for one batch.
+//   - An OK to APPEND, COPY, MOVE, STORE and EXPUNGE comes after a durable commit.
+package imapd
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+)
+
+// Authenticator proves who a user is. Its errors are of the kinds Unauthenticated,
+// Denied (the account may not log in now), Limit and Unavailable.
+type Authenticator interface {
+	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (id store.AccountID, canonical string, err error)
+}
+
+// Options configure a Server. Store and Auth are required.
+type Options struct {
+	Store         *store.Store
+	Auth          Authenticator
+	PlaintextAuth bool   // passwords are accepted without TLS
+	Version       string // for ID; empty: not told
+	MaxMessage    int64  // bytes an appended message may have; default 100 MiB
+}
+
+// The limits on what a client may say, in bytes: smaller before it has logged in.
+const (
+	maxLinePreAuth    = 8 << 10
+	maxLine           = 64 << 10 // RFC 7162 §4 wants 8192 at least; long UID sets need more
+	maxLiteralPreAuth = 8 << 10  // all literals of a command together, but for APPEND
+	maxLiteral        = 64 << 10
+)
+
+// Server holds what all sessions share.
+type Server struct {
+	store      *store.Store
+	auth       Authenticator
+	plaintext  bool
+	version    string
+	maxMessage int64
+	buffers    sync.Pool // of *[]byte, see output
+}
+
+// New makes a Server.
+func New(o Options) *Server {
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 100 << 20
+	}
+	return &Server{store: o.Store, auth: o.Auth, plaintext: o.PlaintextAuth, version: o.Version, maxMessage: o.MaxMessage}
+}
+
+// Serve runs a session on a connection until it ends. It is what wire.Options.Serve
+// wants.
+func (srv *Server) Serve(ctx context.Context, conn *wire.Conn) {
+	newSession(srv, conn).run(ctx)
+}
+
+// Busy is what wire.Options.Busy should say when there are too many connections.
+const Busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n"

@@ -1,0 +1,205 @@
+package imapd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+)
+
+// session is one client's conversation. It has no goroutine of its own but wire's,
+// and while it waits for a command it holds nothing but this struct.
+type session struct {
+	srv  *Server
+	conn *wire.Conn
+	dec  *imapwire.Decoder
+
+	account   *store.Account // nil until logged in
+	box       *mailbox       // nil unless one is selected
+	loggedOut bool
+
+	inCommand bool  // lines belong to the command under way
+	ahead     bool  // the next command's first line has been read already, by IDLE
+	readErr   error // the connection failed while a command was being read
+	mistakes  int   // bad commands in a row
+
+	stopWatch func()      // nil until something is watched
+	stale     atomic.Bool // the account may have changed since the last look
+	idling    atomic.Bool // wake the connection when it becomes stale
+}
+
+// maxMistakes is how many bad commands in a row a client may send: one that does not
+// speak IMAP is not worth listening to.
+const maxMistakes = 20
+
+func newSession(srv *Server, conn *wire.Conn) *session {
+	s := &session{srv: srv, conn: conn}
+	s.dec = imapwire.NewDecoder(s, maxLiteralPreAuth)
+	return s
+}
+
+func (s *session) run(ctx context.Context) {
+	defer func() {
+		if s.stopWatch != nil {
+			s.stopWatch()
+		}
+	}()
+	s.line("* OK [CAPABILITY ", s.capabilities(), "] Posthorn is ready")
+	for !s.loggedOut {
+		if err := s.next(ctx); err != nil {
+			s.goodbye(err)
+			return
+		}
+	}
+}
+
+// next reads one command and runs it. Its error ends the session.
+func (s *session) next(ctx context.Context) error {
+	if !s.ahead {
+		s.inCommand = false
+		switch err := s.dec.Next(); {
+		case errors.Is(err, wire.ErrWoken):
+			return nil
+		case errors.Is(err, wire.ErrLineTooLong):
+			s.line("* BAD [LIMIT] The line is too long")
+			return s.mistake()
+		case err != nil:
+			return err
+		}
+	}
+	s.ahead, s.inCommand = false, true
+	return s.command(ctx)
+}
+
+var (
+	errMistakes    = errors.New("imapd: too many bad commands")
+	errMailboxGone = errors.New("imapd: the selected mailbox was deleted")
+	errTooMuch     = fault.New(fault.TooLarge, "imapd: a literal that nobody asked for is too large")
+)
+
+// mistake counts a bad command.
+func (s *session) mistake() error {
+	s.mistakes++
+	if s.mistakes >= maxMistakes || s.account == nil && s.conn.ProtocolError() {
+		return errMistakes
+	}
+	return nil
+}
+
+// goodbye tells the client why the session ends, if it may still listen.
+func (s *session) goodbye(err error) {
+	switch {
+	case errors.Is(err, wire.ErrDraining):
+		s.line("* BYE [UNAVAILABLE] The server is shutting down, connect again")
+	case errors.Is(err, wire.ErrIdleTimeout):
+		s.line("* BYE Nothing was heard for too long")
+	case errors.Is(err, wire.ErrTooManyErrors), errors.Is(err, errMistakes):
+		s.line("* BYE [CLIENTBUG] Too many bad commands")
+	case errors.Is(err, errMailboxGone):
+		s.line("* BYE [NONEXISTENT] The selected mailbox was deleted")
+	case errors.Is(err, errTooMuch):
+		s.line("* BYE [TOOBIG] The literal is larger than allowed")
+	}
+}
+
+// line writes one response line.
+func (s *session) line(parts ...string) {
+	for _, p := range parts {
+		s.conn.WriteString(p)
+	}
+	s.conn.WriteString("\r\n")
+}
+
+// Line is imapwire.Source. The first line of a command is waited for, interruptibly;
+// the others are part of it.
+func (s *session) Line() ([]byte, error) {
+	read, max := s.conn.ReadLine, maxLine
+	if s.inCommand {
+		read = s.conn.ReadMore
+	}
+	if s.account == nil {
+		max = maxLinePreAuth
+	}
+	line, err := read(max)
+	if err != nil {
+		if s.inCommand {
+			s.readErr = err
+		}
+		return nil, err
+	}
+	return bytes.TrimSuffix(line[:len(line)-1], []byte{'\r'}), nil
+}
+
+// Literal is imapwire.Source.
+func (s *session) Literal(n int64, nonSync bool) (io.Reader, error) {
+	if n > s.largestLiteral() {
+		s.readErr = errTooMuch
+		return nil, errTooMuch
+	}
+	if !nonSync {
+		s.conn.WriteString("+ OK\r\n")
+	}
+	return &literal{s, n}, nil
+}
+
+// largestLiteral is the largest literal that is read, be it to refuse the command
+// and go on with the next one.
+func (s *session) largestLiteral() int64 {
+	if s.account == nil {
+		return maxLiteralPreAuth
+	}
+	return 2 * s.srv.maxMessage
+}
+
+// literal reads a literal from the connection.
+type literal struct {
+	s    *session
+	left int64
+}
+
+func (l *literal) Read(p []byte) (int, error) {
+	if l.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := l.s.conn.Read(p[:min(int64(len(p)), l.left)])
+	return n, l.took(n, err)
+}
+
+// WriteTo spares a copy of what has arrived. It reads on to the literal's end when w
+// fails, so that the next command can be found.
+func (l *literal) WriteTo(w io.Writer) (written int64, err error) {
+	for l.left > 0 {
+		b := l.s.conn.Buffered()
+		if len(b) == 0 {
+			if err := l.took(0, l.s.conn.Fill()); err != nil {
+				return written, err
+			}
+			continue
+		}
+		b = b[:min(int64(len(b)), l.left)]
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		l.s.conn.Discard(len(b))
+		written += int64(len(b))
+		l.left -= int64(len(b))
+	}
+	return written, err
+}
+
+func (l *literal) took(n int, err error) error {
+	l.left -= int64(n)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		l.s.readErr = err
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+package imapd
+
+import (
+	"sort"
+
+	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
+)
+
+// mailbox is the selected mailbox.
+type mailbox struct {
+	id         store.MailboxID
+	view       view
+	recentFrom store.UID // messages from here on are \Recent in this session
+	readOnly   bool
+}
+
+// view is what the client knows of its mailbox: the messages of a snapshot, and
+// among them ghosts, which are gone, but whose EXPUNGE it could not be told yet.
+// Sequence numbers of the snapshot are called seq here, those of the client numbers.
+type view struct {
+	*store.Snapshot
+	ghosts []int // their numbers, ascending
+}
+
+// exists is the number of messages that the client knows of.
+func (v *view) exists() int { return v.Len() + len(v.ghosts) }
+
+// number is the client's number of a message.
+func (v *view) number(seq int) int {
+	// Ghost i stands before the message with seq ghosts[i]-i.
+	return seq + sort.Search(len(v.ghosts), func(i int) bool { return v.ghosts[i]-i > seq })
+}
+
+// seqFrom is the seq of the first message whose number is at least this one.
+func (v *view) seqFrom(number int) int { return number - sort.SearchInts(v.ghosts, number) }
+
+// haunted reports whether a ghost has a number in [first, last].
+func (v *view) haunted(first, last int) bool {
+	i := sort.SearchInts(v.ghosts, first)
+	return i < len(v.ghosts) && v.ghosts[i] <= last
+}
+
+// selection is what a set of a command means.
+type selection struct {
+	uids []store.UIDRange // ascending
+	gone bool             // numbers in it are of messages that are gone
+}
+
+// empty reports that no message is selected.
+func (sel *selection) empty() bool { return len(sel.uids) == 0 }
+
+// selection looks up the messages of a set: UIDs, of which those that do not exist
+// are overlooked (RFC 3501 §6.4.8), or numbers, which must exist (RFC 9051 §9).
+func (v *view) selection(set imapwire.NumSet, uid bool) (selection, error) {
+	var sel selection
+	switch {
+	case set.Saved:
+		return sel, bad("$ is not offered")
+	case uid:
+		sel.uids = v.uidRanges(set)
+		return sel, nil
+	}
+	exists := v.exists()
+	for _, r := range set.Ranges {
+		if int64(r.First) > int64(exists) || int64(r.Last) > int64(exists) || exists == 0 {
+			return sel, bad("There is no message of that number")
+		}
+	}
+	for _, r := range set.Resolve(uint32(exists)) {
+		first, last := int(r.First), int(r.Last)
+		sel.gone = sel.gone || v.haunted(first, last)
+		if from, to := v.seqFrom(first), v.seqFrom(last+1)-1; from <= to {
+			sel.uids = append(sel.uids, store.UIDRange{First: v.At(from).UID, Last: v.At(to).UID})
+		}
+	}
+	return sel, nil
+}
+
+func (v *view) uidRanges(set imapwire.NumSet) []store.UIDRange {
+	last := uint32(0)
+	if n := v.Len(); n > 0 {
+		last = uint32(v.At(n).UID)
+	}
+	ranges := set.Resolve(last)
+	uids := make([]store.UIDRange, len(ranges))
+	for i, r := range ranges {
+		uids[i] = store.UIDRange{First: store.UID(r.First), Last: store.UID(r.Last)}
+	}
+	return uids
+}
+
+// recent counts the messages that are \Recent in this session.
+func (m *mailbox) recent() int { return m.view.Len() + 1 - m.view.SeqFrom(m.recentFrom) }
+
+// appendFlags appends a message's flags, \Recent included.
+func (m *mailbox) appendFlags(dst []byte, e store.Entry) []byte {
+	var room [16]string
+	names := e.Flags.Names(room[:0], m.view.Keywords())
+	if e.UID >= m.recentFrom {
+		names = append(names, imapwire.Recent)
+	}
+	return imapwire.AppendFlags(dst, names)
+}
+
+// count is the number of messages in ascending ranges.
+func (v *view) count(uids []store.UIDRange) int {
+	n := 0
+	for _, r := range uids {
+		to := v.Len() + 1
+		if r.Last < v.UIDNext() {
+			to = v.SeqFrom(r.Last + 1)
+		}
+		n += to - v.SeqFrom(r.First)
+	}
+	return n
+}
+
+// collector gathers messages, visited in order, into ranges of UIDs. A range spans
+// the gap between neighbours: no UID in it will ever be given to another message.
+type collector struct {
+	uids []store.UIDRange
+	last int // seq
+}
+
+func (c *collector) add(seq int, uid store.UID) {
+	if n := len(c.uids); n > 0 && seq == c.last+1 {
+		c.uids[n-1].Last = uid
+	} else {
+		c.uids = append(c.uids, store.UIDRange{First: uid, Last: uid})
+	}
+	c.last = seq
+}
