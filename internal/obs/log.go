@@ -34,7 +34,16 @@ func NewLogger(w io.Writer, format LogFormat, level slog.Leveler) *slog.Logger {
 	if format == LogText || format == LogAuto && tty {
 		return slog.New(newTextHandler(w, level, tty && os.Getenv("NO_COLOR") == ""))
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds}))
+}
+
+// inSeconds writes durations as a number of seconds, which says itself what it is
+// better than one of nanoseconds.
+func inSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // LevelNames lists what ParseLevel accepts.

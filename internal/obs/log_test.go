@@ -73,6 +73,14 @@ func TestFormatFollowsTheWriter(t *testing.T) {
 	}
 }
 
+func TestDurationsInJSON(t *testing.T) {
+	var out bytes.Buffer
+	NewLogger(&out, LogJSON, slog.LevelInfo).Info("done", "took", 1500*time.Millisecond)
+	if !strings.Contains(out.String(), `"took":1.5`) {
+		t.Errorf("logged %s", &out)
+	}
+}
+
 func TestLevelChangesLater(t *testing.T) {
 	var out bytes.Buffer
 	var level slog.LevelVar
