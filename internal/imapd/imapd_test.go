@@ -132,6 +132,17 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 func TestTranscripts(t *testing.T) {
 	transcript.Run(t, "testdata/*.txtar", func(t *testing.T) transcript.Options {
 		w := newWorld(t)
-		return transcript.Options{Dial: w.dial, Commands: w.commands()}
+		return transcript.Options{Dial: w.dial, Commands: w.commands(), Texts: longTexts}
 	})
+}
+
+// longTexts are what scripts need and nobody wants to read.
+var longTexts = map[string]string{
+	"80k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 78)+"\r\n", 1000),
+	"10k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 100),
+	"9k-line":       "a LOGIN " + strings.Repeat("x", 9000) + "\r\n",
+	"70k-name":      strings.Repeat("x", 70_000) + "\r\n",
+	"mistakes":      strings.Repeat("x FOO\r\n", 25),
+	"some-mistakes": strings.Repeat("x FOO\r\n", 15) + "b NOOP\r\n",
+	"guesses":       strings.Repeat("a LOGIN a a\r\n", 20),
 }

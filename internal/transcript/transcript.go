@@ -38,6 +38,7 @@ package transcript
 
 import (
 	"flag"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -55,8 +56,11 @@ type Options struct {
 	// Dial opens the client's end of the connection of this name. The server's
 	// goroutines must be started inside the bubble, so here or in setup.
 	Dial func(connection string) net.Conn
-	// Commands are further verbs of scripts. Texts are the files of the archive.
+	// Commands are further verbs of scripts. Texts are the files of the archive, with
+	// CRLFs, and those of Options.
 	Commands map[string]func(args []string, texts map[string]string) error
+	// Texts are files besides those of the archive, for what is too long to read.
+	Texts map[string]string
 }
 
 // Run plays every file that the pattern names, each in a bubble and a sub-test of
@@ -80,6 +84,7 @@ func play(t *testing.T, file string, o Options) {
 		t.Fatal(err)
 	}
 	p := &player{t: t, file: file, o: o, conns: map[string]*conn{}, words: map[string]string{}, texts: map[string]string{}}
+	maps.Copy(p.texts, o.Texts)
 	for _, f := range archive.Files {
 		p.texts[f.Name] = strings.ReplaceAll(string(f.Data), "\n", "\r\n")
 	}
