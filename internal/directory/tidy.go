@@ -17,10 +17,11 @@ type tidier struct {
 	free  func()
 	clock func() time.Time
 
-	mu     sync.Mutex
-	timer  *time.Timer
-	last   time.Time
-	closed bool
+	mu      sync.Mutex // not held while freeing, which takes its time
+	timer   *time.Timer
+	last    time.Time
+	closed  bool
+	freeing sync.WaitGroup
 }
 
 func newTidier(free func(), clock func() time.Time) *tidier {
@@ -46,17 +47,22 @@ func (t *tidier) hashed() {
 
 func (t *tidier) tidy() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.closed {
-		t.free()
-		t.last = t.clock()
+	if t.closed {
+		t.mu.Unlock()
+		return
 	}
+	t.last = t.clock()
+	t.freeing.Add(1)
+	t.mu.Unlock()
+	defer t.freeing.Done()
+	t.free()
 }
 
 // close returns when nothing is being freed, and will not be.
 func (t *tidier) close() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.closed = true
 	t.timer.Stop()
+	t.mu.Unlock()
+	t.freeing.Wait()
 }
