@@ -9,7 +9,7 @@ var floors = map[string]int{
 	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/sasl": 1,
 	"internal/smtpwire": 1, "internal/imapwire": 1,
 
-	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2,
+	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2, "internal/smtpclient": 2,
 
 	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3,
 	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
@@ -47,6 +47,7 @@ var testOnly = map[string]bool{
 	"internal/kv/kvtest":       true,
 	"internal/kv/pgkv/pgtest":  true,
 	"internal/blob/blobtest":   true,
+	"internal/dns/dnstest":     true,
 	"internal/wire/wiretest":   true,
 	"internal/store/storetest": true,
 }
@@ -58,6 +59,7 @@ var outside = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob"},
+	"github.com/miekg/dns":                {"internal/dns"},
 	"github.com/pelletier/go-toml/v2":     {"internal/config"},
 	"github.com/prometheus/client_golang": {"internal/obs"},
 	"golang.org/x/crypto":                 {"internal/directory", "internal/sasl"},
