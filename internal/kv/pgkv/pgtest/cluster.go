@@ -77,6 +77,7 @@ func (p program) own(path string) error {
 // newCluster makes a directory for a server, with an initialised data directory in
 // it: a copy of one that was made before, because initdb takes a second.
 func newCluster(p program) (dir string, err error) {
+	removeAbandoned()
 	// The path of a Unix socket has room for 107 bytes; a test's own temporary
 	// directory would be longer.
 	if dir, err = os.MkdirTemp("/tmp", "pgtest"); err != nil {
@@ -87,7 +88,7 @@ func newCluster(p program) (dir string, err error) {
 			os.RemoveAll(dir)
 		}
 	}()
-	if err := p.own(dir); err != nil {
+	if err := errors.Join(p.own(dir), occupy(dir)); err != nil {
 		return "", fmt.Errorf("pgtest: %w", err)
 	}
 	data, template := filepath.Join(dir, "data"), templatePath(p)

@@ -67,6 +67,7 @@ func (s *Server) launch() (*postmaster, error) {
 	args := []string{
 		"-D", filepath.Join(s.dir, "data"),
 		"-c", "listen_addresses=",
+		"-c", "port=5432", // of the socket: it is part of its name
 		"-c", "unix_socket_directories=" + s.dir,
 		"-c", "unix_socket_permissions=0700",
 		"-c", "max_connections=200",

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,20 +29,44 @@ func childrenOf(pid int) ([]int, error) {
 	}
 	var children []int
 	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		// "pid (name) state parent …", where the name may hold anything.
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		if len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
-			continue
-		}
-		if child, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil && statOf(child, parent) == pid {
 			children = append(children, child)
 		}
 	}
 	return children, nil
+}
+
+// Fields of /proc/PID/stat, counted from the one after the process's name.
+const (
+	parent       = 1
+	userTime     = 11 // in ticks of 10 ms; the three after it are the system's,
+	childrenTime = 14 // and what ended children have used
+)
+
+// statOf reads a field; 0 if the process has ended.
+func statOf(pid, field int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// "pid (name) state parent …", where the name may hold anything.
+	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " ")
+	n, _ := strconv.Atoi(strings.Fields(rest)[field])
+	return n
+}
+
+// CPU is the processor time that the server's processes have used since its start,
+// to the nearest 10 ms each.
+func (s *Server) CPU() time.Duration {
+	ticks := 0
+	children, _ := childrenOf(s.postmaster.pid)
+	for _, pid := range append(children, s.postmaster.pid) {
+		for field := userTime; field <= childrenTime; field++ {
+			ticks += statOf(pid, field)
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // adoptOrphans makes us the parent of the processes that a killed postmaster

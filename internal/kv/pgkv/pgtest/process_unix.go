@@ -5,6 +5,7 @@ package pgtest
 import (
 	"errors"
 	"syscall"
+	"time"
 )
 
 // processAttributes keeps the terminal's signals from the server: Main ends it.
@@ -15,6 +16,9 @@ func platformArgs() []string { return nil }
 func childrenOf(int) ([]int, error) {
 	return nil, errors.New("pgtest: killing PostgreSQL is known for Linux only")
 }
+
+// CPU is the processor time that the server's processes have used; not known here.
+func (s *Server) CPU() time.Duration { return 0 }
 
 func adoptOrphans() error { return nil }
 
