@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"posthorn/internal/admin"
+	"posthorn/internal/blob"
+	"posthorn/internal/blob/fsblob"
+	"posthorn/internal/config"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+	"posthorn/internal/kv/pebblekv"
+	"posthorn/internal/kv/pgkv"
+	"posthorn/internal/store"
+)
+
+// Data is everything that is kept, opened. A running server has it, or one command
+// that works on a stopped one: the lock on the files in data_dir tells.
+type Data struct {
+	Store     *store.Store
+	Directory *directory.Directory
+
+	engine kv.Engine
+	blobs  blob.Store
+}
+
+// OpenData opens what a configuration says is kept, and makes it where there is
+// nothing yet. Kind of error: InUse while another process has it.
+func OpenData(ctx context.Context, c *config.Config, log *slog.Logger) (*Data, error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fault.New(fault.Unavailable, "data_dir: %w", err)
+	}
+	blobs, err := fsblob.Open(c.BlobDir(), fsblob.Options{Logger: log})
+	if fault.Is(err, fault.InUse) {
+		return nil, fault.New(fault.InUse, "data_dir: another posthorn works with it already: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	engine, err := openEngine(ctx, c, log)
+	if err != nil {
+		return nil, errors.Join(err, blobs.Close())
+	}
+	return newData(engine, blobs, log), nil
+}
+
+func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Engine, error) {
+	switch c.Store.Engine {
+	case config.Pebble:
+		return pebblekv.Open(c.StoreDir(), pebblekv.Options{Logger: log})
+	case config.Postgres:
+		return pgkv.Open(ctx, pgkv.Options{DSN: c.Store.DSN, Logger: log})
+	}
+	return nil, fault.New(fault.Internal, "server: store engine %q", c.Store.Engine)
+}
+
+func newData(engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
+	return &Data{
+		Store:     store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log}),
+		Directory: directory.New(engine, directory.Options{Logger: log}),
+		engine:    engine,
+		blobs:     blobs,
+	}
+}
+
+// Admin gives the operations on the data.
+func (d *Data) Admin() *admin.Admin {
+	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store})
+}
+
+// Close closes everything, when nobody uses it any more.
+func (d *Data) Close() error {
+	d.Directory.Close()
+	return errors.Join(d.engine.Close(), d.blobs.Close())
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"posthorn/internal/config"
+	"posthorn/internal/wire"
+)
+
+// door is a listener of the configuration: a socket and the server behind it.
+type door struct {
+	settings settings
+	socket   *socket
+	server   *wire.Server
+	lease    *lease
+	served   chan struct{} // closed when nothing is accepted any more
+}
+
+// settings are all that a door is made of. Doors with equal settings are the same.
+type settings struct {
+	Listener config.Listener
+	Limits   config.Limits
+	Hostname string
+	TLS      bool
+}
+
+func (s *Server) settings(c *config.Config, l config.Listener) settings {
+	return settings{l, c.Limits, c.Hostname, c.TLS.Offered()}
+}
+
+// openDoor begins to accept on a socket.
+func (s *Server) openDoor(socket *socket, set settings) *door {
+	d := &door{
+		settings: set, socket: socket, lease: socket.lease(), served: make(chan struct{}),
+		server: wire.NewServer(s.face(set)),
+	}
+	go func() {
+		defer close(d.served)
+		if err := d.server.Serve(d.lease); err != nil && !d.lease.ended.Load() {
+			s.log.Error("listener has failed", "protocol", set.Listener.Protocol, "address", set.Listener.Address, "error", err)
+		}
+	}()
+	s.log.Info("listening", "protocol", string(set.Listener.Protocol), "address", socket.Addr().String())
+	return d
+}
+
+// leave stops accepting, and returns when it has stopped. Connections go on.
+func (d *door) leave() {
+	d.lease.Close()
+	<-d.served
+}
+
+// isEmpty says that nobody is connected.
+func (d *door) isEmpty() bool { return d.server.Stats().Open == 0 }
+
+// shutdown ends the door with its connections. The socket of a retired door may
+// have another one behind it by now; it is closed when the last of them shuts down.
+func (d *door) shutdown(ctx context.Context) error {
+	err := d.server.Shutdown(ctx)
+	<-d.served
+	return errors.Join(err, d.closeSocket())
+}
+
+func (d *door) closeSocket() error {
+	if err := d.socket.Close(); err != nil && !isClosed(err) {
+		return err
+	}
+	return nil
+}

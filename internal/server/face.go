@@ -1,0 +1,105 @@
+package server
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"posthorn/internal/config"
+	"posthorn/internal/directory"
+	"posthorn/internal/imapd"
+	"posthorn/internal/inbound"
+	"posthorn/internal/pop3d"
+	"posthorn/internal/smtpd"
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+)
+
+// face puts the server for a listener together: what all protocols have in common,
+// and then its own.
+func (s *Server) face(set settings) wire.Options {
+	l := set.Listener
+	o := wire.Options{
+		Protocol:      string(l.Protocol),
+		TLS:           s.certificate.config(l.Protocol),
+		ImplicitTLS:   l.Protocol.ImplicitTLS(),
+		ProxyFrom:     l.ProxyProtocol,
+		Exempt:        set.Limits.Exempt,
+		MaxConns:      set.Limits.MaxConns,
+		MaxConnsPerIP: set.Limits.MaxConnsPerIP,
+		Logger:        s.log,
+	}
+	switch l.Protocol {
+	case config.SMTP, config.LMTP, config.Submission, config.Submissions:
+		s.smtp(&o, set)
+	case config.IMAP, config.IMAPS:
+		s.imap(&o, set)
+	case config.POP3, config.POP3S:
+		s.pop3(&o, set)
+	}
+	return o
+}
+
+func (s *Server) smtp(o *wire.Options, set settings) {
+	l := set.Listener
+	role := inbound.Submission
+	switch l.Protocol {
+	case config.SMTP:
+		role = inbound.MX
+	case config.LMTP:
+		role = inbound.LMTP
+	}
+	// RFC 5321 §4.5.3.2.7: a server waits for five minutes at least.
+	o.PreAuthTimeout, o.IdleTimeout = 5*time.Minute, 5*time.Minute
+	if l.Protocol.LogsIn() {
+		o.PreAuthTotal = 5 * time.Minute
+	}
+	o.Busy = "421 4.7.0 " + set.Hostname + " Too many connections, try again later\r\n"
+	policy := inbound.DefaultPolicy()
+	policy.MaxSize, policy.MaxRecipients = set.Limits.MaxMessageSize, set.Limits.MaxRecipients
+	o.Serve = smtpd.New(smtpd.Options{
+		Role:          role,
+		Hostname:      set.Hostname,
+		PlaintextAuth: l.PlaintextAuth,
+		Auth:          authenticator{s.data.Directory},
+		Acceptor: inbound.New(inbound.Options{
+			Hostname: set.Hostname, Policy: policy, Directory: s.data.Directory, Store: s.data.Store,
+		}),
+	}).Serve
+}
+
+// authenticator proves users by the directory.
+type authenticator struct{ directory *directory.Directory }
+
+func (a authenticator) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
+	account, err := a.directory.Authenticate(ctx, user, password)
+	if err != nil {
+		return 0, "", err
+	}
+	return store.AccountID(account.ID), account.Address.String(), nil
+}
+
+func (s *Server) imap(o *wire.Options, set settings) {
+	// RFC 9051 §5.4: thirty minutes at least once logged in, which is wire's default.
+	o.PreAuthTotal = 3 * time.Minute
+	o.Busy = imapd.Busy
+	o.Serve = imapd.New(imapd.Options{
+		Store:         s.data.Store,
+		Auth:          authenticator{s.data.Directory},
+		PlaintextAuth: set.Listener.PlaintextAuth,
+		MaxMessage:    set.Limits.MaxMessageSize,
+	}).Serve
+}
+
+func (s *Server) pop3(o *wire.Options, set settings) {
+	o.PreAuthTotal = 3 * time.Minute
+	o.IdleTimeout = 10 * time.Minute // RFC 1939 §3
+	o.Busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n"
+	o.Serve = pop3d.New(pop3d.Options{
+		Hostname:      set.Hostname,
+		Store:         s.data.Store,
+		Auth:          authenticator{s.data.Directory},
+		PlaintextAuth: set.Listener.PlaintextAuth,
+		Locks:         s.maildrops,
+	}).Serve
+}

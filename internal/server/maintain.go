@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"posthorn/internal/store"
+)
+
+const (
+	firstMaintenance = 5 * time.Minute // after the start, when the rush is over
+	maintenanceEvery = time.Hour
+)
+
+// background is a goroutine with its end.
+type background struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// stop ends it and waits for it.
+func (b *background) stop() {
+	b.cancel()
+	<-b.done
+}
+
+// startMaintenance lets the store tidy up from time to time.
+func startMaintenance(s *store.Store, log *slog.Logger) *background {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &background{cancel, make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		timer := time.NewTimer(firstMaintenance)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+			start := time.Now()
+			if err := s.Maintain(ctx); err != nil && ctx.Err() == nil {
+				log.Error("maintenance failed", "error", err)
+			}
+			log.Debug("maintenance done", "took", time.Since(start))
+			timer.Reset(maintenanceEvery)
+		}
+	}()
+	return b
+}

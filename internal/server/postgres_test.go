@@ -1,0 +1,50 @@
+package server
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+
+	"posthorn/internal/admin"
+	"posthorn/internal/config"
+	"posthorn/internal/fault"
+	"posthorn/internal/kv/pgkv/pgtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// TestTwoNodesOnPostgres runs two servers on one database: what one is told, the
+// other knows.
+func TestTwoNodesOnPostgres(t *testing.T) {
+	dsn := pgtest.Start(t).NewSchema(t)
+	var clients []*admin.Client
+	for range 2 {
+		c := testConfig(t, config.SMTP)
+		c.Store = config.Store{Engine: config.Postgres, DSN: dsn}
+		start(t, c)
+		client, err := admin.Dial(t.Context(), c.ControlSocket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		clients = append(clients, client)
+	}
+	name := admin.Name{Name: "example.test"}
+	if _, err := admin.AddDomain.Call(t.Context(), clients[0], name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.AddDomain.Call(t.Context(), clients[1], name); !fault.Is(err, fault.Exists) {
+		t.Errorf("the other node does not know: %v", err)
+	}
+}
+
+func TestStartWithoutDatabase(t *testing.T) {
+	c := testConfig(t, config.SMTP)
+	c.Store = config.Store{Engine: config.Postgres, DSN: "postgres://["}
+	_, err := Start(t.Context(), c, slog.New(slog.DiscardHandler))
+	if !fault.Is(err, fault.Invalid) {
+		t.Errorf("Start = %v", err)
+	}
+	c.Store = config.Store{Engine: config.Pebble}
+	start(t, c) // nothing is left open
+}

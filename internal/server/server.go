@@ -1,0 +1,118 @@
+// Package server is the composition root: it turns a configuration into a running
+// mail server, and nothing else. Which engine, which protocols on which listeners,
+// which limits, which certificate: all of it is put together here, in plain calls,
+// and handed down; no package below looks anything up.
+//
+// The flow of Start: certificate (certificate.go) -> engine, bodies, store and
+// directory (data.go) -> control socket (control.go) -> all listening sockets
+// (socket.go) -> a door for each listener (door.go), with its protocol's face
+// behind it (face.go) -> maintenance (maintain.go) -> "ready". If any step fails,
+// those before it are undone and nobody has been served.
+//
+// Invariants: either every listener of the configuration accepts or none does; a
+// reload that fails changes nothing; connections survive a reload; when Shutdown
+// returns, no goroutine of the server is left and the store is closed.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"posthorn/internal/config"
+	"posthorn/internal/fault"
+	"posthorn/internal/pop3d"
+)
+
+// Server is a running mail server.
+type Server struct {
+	log         *slog.Logger
+	data        *Data
+	certificate *certificate
+	control     *control
+	maintenance *background
+	maildrops   *pop3d.Locks // one session each, over all listeners
+
+	mu      sync.Mutex // guards what follows
+	config  *config.Config
+	doors   []*door
+	retired []*door // closed by a reload, but with connections that go on
+	stopped bool
+}
+
+// Start starts a server. When it returns without an error, every listener accepts.
+func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, error) {
+	cert, err := loadCertificate(c.TLS, c.Hostname, log)
+	if err != nil {
+		return nil, err
+	}
+	data, err := OpenData(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	s, err := startOn(ctx, data, cert, c, log)
+	if err != nil {
+		return nil, errors.Join(err, data.Close())
+	}
+	return s, nil
+}
+
+// startOn starts a server on data that is open. If it fails, that stays open.
+func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Config, log *slog.Logger) (*Server, error) {
+	s := &Server{log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks()}
+	var err error
+	if s.control, err = startControl(c, data, log); err != nil {
+		return nil, err
+	}
+	sockets, err := openSockets(ctx, c.Listeners, nil)
+	if err != nil {
+		s.control.stop(ctx)
+		return nil, err
+	}
+	for i, l := range c.Listeners {
+		s.doors = append(s.doors, s.openDoor(sockets[i], s.settings(c, l)))
+	}
+	s.maintenance = startMaintenance(data.Store, log)
+	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
+	return s, nil
+}
+
+// Address is where a protocol is listened on first; nil if nowhere. It differs
+// from the configured one where the system chose the port.
+func (s *Server) Address(p config.Protocol) net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.doors {
+		if d.settings.Listener.Protocol == p {
+			return d.socket.Addr()
+		}
+	}
+	return nil
+}
+
+// Shutdown ends the server: nothing is accepted any more, sessions finish the
+// command they are at, and the store is closed. Sessions that are still there when
+// ctx ends are cut off, and Shutdown returns its error. A server is shut down once.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return fault.New(fault.Invalid, "server: shut down already")
+	}
+	s.stopped = true
+	doors := append(s.doors, s.retired...)
+	s.mu.Unlock()
+
+	var group errgroup.Group
+	for _, d := range doors {
+		group.Go(func() error { return d.shutdown(ctx) })
+	}
+	group.Go(func() error { return s.control.stop(ctx) })
+	err := group.Wait()
+	s.maintenance.stop()
+	return errors.Join(err, s.data.Close())
+}
