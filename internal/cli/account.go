@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"posthorn/internal/admin"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+)
+
+type accountCommand struct {
+	Add     accountAdd     `cmd:"" help:"Make an account."`
+	Import  accountImport  `cmd:"" help:"Make many accounts from a CSV file."`
+	List    accountList    `cmd:"" help:"List all accounts."`
+	Show    accountShow    `cmd:"" help:"Show an account and its mailboxes."`
+	Passwd  accountPasswd  `cmd:"" help:"Change an account's password."`
+	Disable accountDisable `cmd:"" help:"Close an account: no login, no mail. Nothing is lost."`
+	Enable  accountEnable  `cmd:"" help:"Open an account that was disabled."`
+	Delete  accountDelete  `cmd:"" help:"Delete an account."`
+}
+
+// passwordFile is the flag that says where a new password comes from.
+type passwordFile struct {
+	PasswordFile string `help:"Read the password from the first line of a file; - is standard input. Without it you are asked. It may also be a {SCHEME}hash of another server." placeholder:"FILE|-"`
+}
+
+type accountAdd struct {
+	Address string `arg:"" help:"The account's address, alice@example.test. The domain must be there."`
+	passwordFile
+}
+
+func (c *accountAdd) Run(e *environment) error {
+	password, err := c.password(e, c.Address)
+	if err != nil {
+		return err
+	}
+	account, err := call(e, admin.AddAccount, admin.Credentials{Address: c.Address, Password: password})
+	if err != nil {
+		return err
+	}
+	return e.print(account, func(w io.Writer) { fmt.Fprintln(w, "added", account.Address) })
+}
+
+type accountImport struct {
+	File string `arg:"" name:"csv" help:"File with lines of address,password; - is standard input. A password may also be a {SCHEME}hash."`
+}
+
+func (c *accountImport) Run(e *environment) error {
+	accounts, err := c.read(e)
+	if err != nil {
+		return fault.New(fault.KindOf(err), "%s: nothing was imported:\n%w", c.File, err)
+	}
+	done, err := call(e, admin.ImportAccounts, accounts)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	return e.print(done, func(w io.Writer) {
+		fmt.Fprintln(w, "added", count(done.Added, "account", "accounts"))
+		if done.Present > 0 {
+			fmt.Fprintf(w, "%s there already, not changed\n", count(done.Present, "was", "were"))
+		}
+	})
+}
+
+func (c *accountImport) read(e *environment) ([]admin.Credentials, error) {
+	in := e.In
+	if c.File != "-" {
+		file, err := os.Open(c.File)
+		if err != nil {
+			return nil, fault.New(fault.NotFound, "%w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	rows, err := directory.ReadCSV(in)
+	if err != nil {
+		return nil, err
+	}
+	accounts := make([]admin.Credentials, len(rows))
+	for i, row := range rows {
+		accounts[i] = admin.Credentials{Address: row.Address.String(), Password: row.Password, Line: row.Line}
+	}
+	return accounts, nil
+}
+
+type accountList struct{}
+
+func (c *accountList) Run(e *environment) error {
+	accounts, err := call(e, admin.ListAccounts, admin.Nothing{})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(accounts, func(a, b admin.Account) int { return strings.Compare(byDomain(a.Address), byDomain(b.Address)) })
+	return e.print(accounts, func(w io.Writer) {
+		rows := [][]string{{"ADDRESS", "STATE", "SINCE"}}
+		for _, a := range accounts {
+			rows = append(rows, []string{a.Address, state(a), a.Created.Format("2006-01-02")})
+		}
+		table(w, rows)
+	})
+}
+
+// byDomain sorts addresses by their domain first.
+func byDomain(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	return address[at+1:] + " " + address[:max(at, 0)]
+}
+
+func state(a admin.Account) string {
+	if a.Disabled {
+		return "disabled"
+	}
+	return "active"
+}
+
+type accountShow struct {
+	Address string `arg:"" help:"The account's address."`
+}
+
+func (c *accountShow) Run(e *environment) error {
+	a, err := call(e, admin.ShowAccount, admin.Name{Name: c.Address})
+	if err != nil {
+		return err
+	}
+	return e.print(a, func(w io.Writer) {
+		quota := ""
+		if a.Quota > 0 {
+			quota = " of " + bytesText(a.Quota)
+		}
+		table(w, [][]string{
+			{"address", a.Address},
+			{"number", fmt.Sprint(a.ID)},
+			{"state", state(a.Account)},
+			{"since", a.Created.Format("2006-01-02 15:04:05 MST")},
+			{"password", a.Scheme},
+			{"aliases", or(strings.Join(a.Aliases, " "), "none")},
+			{"mail", count(int(a.Messages), "message", "messages") + ", " + bytesText(a.Bytes) + quota},
+		})
+		fmt.Fprintln(w)
+		rows := [][]string{{"MAILBOX", "MESSAGES", "UNSEEN", "SIZE"}}
+		slices.SortStableFunc(a.Mailboxes, func(a, b admin.Mailbox) int { return cmp.Compare(isInbox(b), isInbox(a)) })
+		for _, m := range a.Mailboxes {
+			rows = append(rows, []string{m.Name, thousands(int64(m.Messages)), thousands(int64(m.Unseen)), bytesText(m.Bytes)})
+		}
+		table(w, rows)
+	})
+}
+
+// isInbox is 1 for the mailbox that people look for first.
+func isInbox(m admin.Mailbox) int {
+	if m.Name == "INBOX" {
+		return 1
+	}
+	return 0
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+type accountPasswd struct {
+	Address string `arg:"" help:"The account's address."`
+	passwordFile
+}
+
+func (c *accountPasswd) Run(e *environment) error {
+	password, err := c.password(e, c.Address)
+	if err != nil {
+		return err
+	}
+	if _, err := call(e, admin.SetPassword, admin.Credentials{Address: c.Address, Password: password}); err != nil {
+		return err
+	}
+	return e.done("changed", c.Address, "changed the password of %s", c.Address)
+}
+
+type accountDisable struct {
+	Address string `arg:"" help:"The account's address."`
+}
+
+func (c *accountDisable) Run(e *environment) error {
+	if _, err := call(e, admin.DisableAccount, admin.Name{Name: c.Address}); err != nil {
+		return err
+	}
+	return e.done("disabled", c.Address, "disabled %s", c.Address)
+}
+
+type accountEnable struct {
+	Address string `arg:"" help:"The account's address."`
+}
+
+func (c *accountEnable) Run(e *environment) error {
+	if _, err := call(e, admin.EnableAccount, admin.Name{Name: c.Address}); err != nil {
+		return err
+	}
+	return e.done("enabled", c.Address, "enabled %s", c.Address)
+}
+
+type accountDelete struct {
+	Address string `arg:"" help:"The account's address."`
+}
+
+func (c *accountDelete) Run(e *environment) error {
+	account, err := call(e, admin.DeleteAccount, admin.Name{Name: c.Address})
+	if err != nil {
+		return err
+	}
+	return e.print(account, func(w io.Writer) { fmt.Fprintln(w, "deleted", account.Address) })
+}
+
+// done says that something was done to something: {"verb": "object"} or a sentence.
+func (e *environment) done(verb, object, format string, args ...any) error {
+	return e.print(map[string]string{verb: object}, func(w io.Writer) { fmt.Fprintf(w, format+"\n", args...) })
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"posthorn/internal/admin"
+)
+
+type domainCommand struct {
+	Add    domainAdd    `cmd:"" help:"Take a domain on."`
+	List   domainList   `cmd:"" help:"List all domains."`
+	Delete domainDelete `cmd:"" help:"Give a domain up. It must have no addresses any more."`
+}
+
+type domainAdd struct {
+	Domain string `arg:"" help:"The domain, example.test."`
+}
+
+func (c *domainAdd) Run(e *environment) error {
+	domain, err := call(e, admin.AddDomain, admin.Name{Name: c.Domain})
+	if err != nil {
+		return err
+	}
+	return e.print(domain, func(w io.Writer) { fmt.Fprintln(w, "added", domain.Name) })
+}
+
+type domainList struct{}
+
+func (c *domainList) Run(e *environment) error {
+	domains, err := call(e, admin.ListDomains, admin.Nothing{})
+	if err != nil {
+		return err
+	}
+	return e.print(domains, func(w io.Writer) {
+		rows := [][]string{{"DOMAIN", "SINCE"}}
+		for _, d := range domains {
+			rows = append(rows, []string{d.Name, d.Created.Format("2006-01-02")})
+		}
+		table(w, rows)
+	})
+}
+
+type domainDelete struct {
+	Domain string `arg:"" help:"The domain."`
+}
+
+func (c *domainDelete) Run(e *environment) error {
+	if _, err := call(e, admin.DeleteDomain, admin.Name{Name: c.Domain}); err != nil {
+		return err
+	}
+	return e.done("deleted", c.Domain, "deleted %s", c.Domain)
+}
