@@ -141,6 +141,15 @@ func (m *Message) Release() {
 	}
 }
 
+// Body gives the message itself if it is small, or the blob that holds it, for
+// whoever keeps it besides the store. The bytes are valid until Release.
+func (m *Message) Body() (inline []byte, id blob.ID) {
+	if m.blob != "" {
+		return nil, m.blob
+	}
+	return m.body[len(inlineHead):], ""
+}
+
 // record is the message's record in one mailbox.
 func (m *Message) record(email EmailID, saved, internal time.Time) []byte {
 	return encodeRecord(email, saved, internal, m.complete, m.tail)

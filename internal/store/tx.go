@@ -19,13 +19,20 @@ type MultiTx struct {
 // Update changes several accounts in one atomic, durable commit. fn may be called
 // again from its start, and must not block.
 func (s *Store) Update(ctx context.Context, ids []AccountID, fn func(tx *MultiTx) error) error {
+	return s.UpdateWith(ctx, ids, nil, fn)
+}
+
+// UpdateWith is Update with further shards, which are not the store's: what fn
+// writes there by MultiTx.In is part of the same commit.
+func (s *Store) UpdateWith(ctx context.Context, ids []AccountID, others []kv.Shard, fn func(tx *MultiTx) error) error {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	shards := make([]kv.Shard, len(ids))
+	shards := make([]kv.Shard, len(ids), len(ids)+len(others))
 	for i, id := range ids {
 		shards[i] = accountShard(id)
 	}
+	shards = append(shards, others...)
 	var done *MultiTx
 	err := s.engine.Update(ctx, shards, func(tx kv.Tx) error {
 		mt := &MultiTx{store: s, tx: tx}
@@ -65,6 +72,9 @@ func (mt *MultiTx) Account(id AccountID) *Tx {
 	}
 	panic("store: Update of an account that was not named")
 }
+
+// In gives the writer of one of the further shards of UpdateWith.
+func (mt *MultiTx) In(s kv.Shard) kv.Writer { return mt.tx.In(s) }
 
 // Update changes the account in one atomic, durable commit. fn may be called again
 // from its start, and must not block.
