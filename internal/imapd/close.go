@@ -6,8 +6,9 @@ import (
 	"posthorn/internal/store"
 )
 
-// close is CLOSE (RFC 3501 §6.4.2): what is marked \Deleted goes, without a word.
-func (s *session) close(ctx context.Context, _ *command) error {
+// closeMailbox is CLOSE (RFC 3501 §6.4.2): what is marked \Deleted goes, without a
+// word.
+func (s *session) closeMailbox(ctx context.Context, _ *command) error {
 	if !s.dec.End() {
 		return s.syntax()
 	}

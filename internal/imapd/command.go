@@ -55,7 +55,7 @@ var commands = map[string]spec{
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 
 	"CHECK":       {in: selected, run: (*session).noop},
-	"CLOSE":       {in: selected, run: (*session).close},
+	"CLOSE":       {in: selected, run: (*session).closeMailbox},
 	"UNSELECT":    {in: selected, run: (*session).unselect},
 	"EXPUNGE":     {in: selected, run: (*session).expunge},
 	"SEARCH":      {in: selected, run: (*session).search, numbered: true},
@@ -96,6 +96,12 @@ func (s *session) state() states {
 // command decodes the command that the decoder stands at, runs it and replies. Its
 // error ends the session.
 func (s *session) command(ctx context.Context) error {
+	if s.idler != nil {
+		if done, err := s.endIdle(ctx); done || err != nil {
+			return err
+		}
+	}
+	s.inCommand = true
 	c := &command{tag: "*"}
 	err := s.recognize(c)
 	if err == nil {
@@ -109,9 +115,7 @@ func (s *session) command(ctx context.Context) error {
 			return err
 		}
 	}
-	if !s.ahead {
-		s.dec.Release()
-	}
+	s.dec.Release()
 	return s.finish(ctx, c, err)
 }
 

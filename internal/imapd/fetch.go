@@ -145,13 +145,11 @@ func after(uids []store.UIDRange, last store.UID) []store.UIDRange {
 // large answers for a message whose body has to be opened, with no view of the store
 // open: its parts go to the client as they are read.
 func (f *fetcher) large(m fetched) {
-	body, err := f.account.Body(f.ctx, f.box.view.Snapshot, m.UID)
-	if err != nil {
-		f.conn.Log().Error("opening a message failed", "uid", m.UID, "error", err)
-		m.record = nil
-	} else {
+	if body, err := f.account.Body(f.ctx, f.box.view.Snapshot, m.UID); err == nil {
 		defer body.Close()
 		m.file = body
+	} else {
+		f.conn.Log().Error("opening a message failed", "uid", m.UID, "error", err)
 	}
 	f.message(m)
 }

@@ -83,6 +83,11 @@ func (f *fetcher) section(item *plannedItem, m *fetched) {
 		f.fields(item)
 		return
 	}
+	if m.body == nil && m.file == nil { // it could not be opened
+		f.damaged = true
+		f.b = append(f.b, "NIL"...)
+		return
+	}
 	from, to, ok := m.locate(item.Section)
 	switch {
 	case !ok:

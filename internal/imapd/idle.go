@@ -1,42 +1,28 @@
 package imapd
 
-import (
-	"context"
-	"errors"
+import "context"
 
-	"posthorn/internal/wire"
-)
-
-// idle is IDLE (RFC 2177): changes are told as they happen, until the client says
-// DONE. A client that says something else has forgotten to; its line is then taken
-// as the next command.
-func (s *session) idle(ctx context.Context, _ *command) error {
+// idle is IDLE (RFC 2177). It lasts until the client's next line: meanwhile changes
+// wake the connection, and are told at once.
+func (s *session) idle(ctx context.Context, c *command) error {
 	if !s.dec.End() {
 		return s.syntax()
 	}
-	s.dec.Release()
 	s.line("+ idling")
+	s.idler, c.replied = c, true
 	if s.box != nil {
 		// From here on a change wakes the connection; one before it has left its mark.
-		s.idling.Store(true)
-		defer s.idling.Store(false)
+		s.wake.Store(true)
+		s.readErr = s.catchUp(ctx, telling{expunge: true})
 	}
-	s.inCommand = false
-	for {
-		if s.box != nil {
-			if s.readErr = s.catchUp(ctx, telling{expunge: true}); s.readErr != nil {
-				return s.readErr
-			}
-		}
-		switch err := s.dec.Next(); {
-		case err == nil:
-			s.ahead = !s.dec.Done()
-			return nil
-		case errors.Is(err, wire.ErrLineTooLong):
-			return bad("The line is too long")
-		case !errors.Is(err, wire.ErrWoken):
-			s.readErr = err
-			return err
-		}
-	}
+	return s.readErr
+}
+
+// endIdle replies to the IDLE as the next line has come. A client that forgets its
+// DONE has ended it too, and said its next command; done is false then.
+func (s *session) endIdle(ctx context.Context) (done bool, err error) {
+	c := s.idler
+	s.idler = nil
+	s.wake.Store(false)
+	return s.dec.Done(), s.finish(ctx, &command{tag: c.tag, name: c.name, spec: c.spec}, nil)
 }

@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/blob"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/fault"
+	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
 	"posthorn/internal/store"
 	"posthorn/internal/transcript"
@@ -36,18 +39,25 @@ func (u users) Authenticate(_ context.Context, user, password string, _ netip.Ad
 
 // world is a server with mail for alice and bob.
 type world struct {
-	t     testing.TB
-	store *store.Store
-	users users
-	imap  *wiretest.Server // passwords may be sent in clear
-	safe  *wiretest.Server // passwords need TLS, which is offered
+	t      testing.TB
+	engine kv.Engine
+	blobs  *memblob.Store
+	store  *store.Store
+	users  users
+	imap   *wiretest.Server // passwords may be sent in clear
+	safe   *wiretest.Server // passwords need TLS, which is offered
 }
 
+// newWorld has a small limit for what is stored inline, so that large messages need
+// not be large.
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, users: users{"alice": 1, "bob": 2}}
-	engine, blobs := memkv.New(memkv.Options{Rerun: true}), memblob.New(memblob.Options{})
+	return newWorldOn(t, memkv.New(memkv.Options{Rerun: true}), 4<<10)
+}
+
+func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
+	w := &world{t: t, engine: engine, blobs: memblob.New(memblob.Options{}), users: users{"alice": 1, "bob": 2}}
 	t.Cleanup(func() { engine.Close() })
-	w.store = store.New(store.Options{Engine: engine, Blobs: blobs, InlineLimit: 4 << 10})
+	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
 	w.imap = w.listen(Options{PlaintextAuth: true}, wire.Options{})
 	server, _ := wiretest.TLS(t)
 	w.safe = w.listen(Options{}, wire.Options{TLS: server})
@@ -117,6 +127,18 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 				return nil
 			}))
 		},
+		// damage the n-th of the messages of all alice's mailboxes
+		"damage": func(args []string, _ map[string]string) error {
+			n, err := strconv.Atoi(args[0])
+			return errors.Join(err, w.damage(n))
+		},
+		// lose the bodies of large messages
+		"lose": func([]string, map[string]string) error {
+			return w.blobs.List(context.Background(), func(b blob.Info) bool {
+				go w.blobs.Delete(context.Background(), b.ID)
+				return true
+			})
+		},
 		// shutdown
 		"shutdown": func([]string, map[string]string) error {
 			go func() {
@@ -127,6 +149,23 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 			return nil
 		},
 	}
+}
+
+// damage makes nonsense of the n-th stored record of alice's.
+func (w *world) damage(n int) error {
+	return w.engine.Update(context.Background(), []kv.Shard{"a/1"}, func(tx kv.Tx) error {
+		var key []byte
+		at := 0
+		err := tx.In("a/1").Scan(kv.Prefix([]byte("R")), func(k, _ []byte) bool {
+			key = append([]byte(nil), k...)
+			at++
+			return at < n
+		})
+		if err != nil || at < n {
+			return fmt.Errorf("no such record (%v)", err)
+		}
+		return tx.In("a/1").Put(key, bytes.Repeat([]byte("nonsense"), 20))
+	})
 }
 
 func TestTranscripts(t *testing.T) {

@@ -50,7 +50,7 @@ func (s *session) watch() {
 	if s.stopWatch == nil {
 		s.stopWatch = s.account.Watch(func() {
 			s.stale.Store(true)
-			if s.idling.Load() {
+			if s.wake.Load() {
 				s.conn.Wake()
 			}
 		})

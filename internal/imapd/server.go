@@ -74,7 +74,10 @@ func New(o Options) *Server {
 // Serve runs a session on a connection until it ends. It is what wire.Options.Serve
 // wants.
 func (srv *Server) Serve(ctx context.Context, conn *wire.Conn) {
-	newSession(srv, conn).run(ctx)
+	s := newSession(srv, conn)
+	defer s.close()
+	s.greet()
+	s.run(ctx)
 }
 
 // Busy is what wire.Options.Busy should say when there are too many connections.

@@ -22,16 +22,16 @@ type session struct {
 
 	account   *store.Account // nil until logged in
 	box       *mailbox       // nil unless one is selected
+	idler     *command       // the IDLE under way, or nil
 	loggedOut bool
 
 	inCommand bool  // lines belong to the command under way
-	ahead     bool  // the next command's first line has been read already, by IDLE
-	readErr   error // the connection failed while a command was being read
+	readErr   error // the connection failed during a command
 	mistakes  int   // bad commands in a row
 
 	stopWatch func()      // nil until something is watched
 	stale     atomic.Bool // the account may have changed since the last look
-	idling    atomic.Bool // wake the connection when it becomes stale
+	wake      atomic.Bool // wake the connection when it becomes stale
 }
 
 // maxMistakes is how many bad commands in a row a client may send: one that does not
@@ -44,37 +44,48 @@ func newSession(srv *Server, conn *wire.Conn) *session {
 	return s
 }
 
-func (s *session) run(ctx context.Context) {
-	defer func() {
-		if s.stopWatch != nil {
-			s.stopWatch()
-		}
-	}()
+func (s *session) greet() {
 	s.line("* OK [CAPABILITY ", s.capabilities(), "] Posthorn is ready")
+}
+
+func (s *session) close() {
+	if s.stopWatch != nil {
+		s.stopWatch()
+	}
+}
+
+// run serves commands until the session ends. Thousands of sessions wait in here at
+// a time, so their stacks matter: it, Line, and what is between them have small
+// frames, and IDLE is no handler's loop but a state of this one.
+func (s *session) run(ctx context.Context) {
 	for !s.loggedOut {
-		if err := s.next(ctx); err != nil {
+		s.inCommand = false
+		err := s.dec.Next()
+		if err == nil {
+			err = s.command(ctx)
+		} else {
+			err = s.interrupted(ctx, err)
+		}
+		if err != nil {
 			s.goodbye(err)
 			return
 		}
 	}
 }
 
-// next reads one command and runs it. Its error ends the session.
-func (s *session) next(ctx context.Context) error {
-	if !s.ahead {
-		s.inCommand = false
-		switch err := s.dec.Next(); {
-		case errors.Is(err, wire.ErrWoken):
-			return nil
-		case errors.Is(err, wire.ErrLineTooLong):
-			s.line("* BAD [LIMIT] The line is too long")
-			return s.mistake()
-		case err != nil:
-			return err
+// interrupted handles what came instead of a command. Its error ends the session.
+func (s *session) interrupted(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, wire.ErrWoken):
+		if s.idler != nil && s.box != nil {
+			return s.catchUp(ctx, telling{expunge: true})
 		}
+		return nil
+	case errors.Is(err, wire.ErrLineTooLong):
+		s.line("* BAD [LIMIT] The line is too long")
+		return s.mistake()
 	}
-	s.ahead, s.inCommand = false, true
-	return s.command(ctx)
+	return err
 }
 
 var (
@@ -119,18 +130,19 @@ func (s *session) line(parts ...string) {
 // Line is imapwire.Source. The first line of a command is waited for, interruptibly;
 // the others are part of it.
 func (s *session) Line() ([]byte, error) {
-	read, max := s.conn.ReadLine, maxLine
-	if s.inCommand {
-		read = s.conn.ReadMore
-	}
+	max := maxLine
 	if s.account == nil {
 		max = maxLinePreAuth
 	}
-	line, err := read(max)
+	var line []byte
+	var err error
+	if s.inCommand {
+		line, err = s.conn.ReadMore(max)
+		s.readErr = err
+	} else {
+		line, err = s.conn.ReadLine(max)
+	}
 	if err != nil {
-		if s.inCommand {
-			s.readErr = err
-		}
 		return nil, err
 	}
 	return bytes.TrimSuffix(line[:len(line)-1], []byte{'\r'}), nil

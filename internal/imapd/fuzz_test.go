@@ -1,0 +1,78 @@
+package imapd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"posthorn/internal/store"
+
+	"golang.org/x/tools/txtar"
+)
+
+// FuzzSession sends bytes to a server whose mailboxes are not empty: it never panics,
+// never hangs, and the store is sound afterwards. Seeds are what transcripts say.
+func FuzzSession(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var said strings.Builder
+		for line := range strings.Lines(string(archive.Comment)) {
+			if text, ok := strings.CutPrefix(line, "1> "); ok {
+				said.WriteString(strings.ReplaceAll(strings.TrimSpace(text), "{{letter+}}", "{3+}\r\na\nb") + "\r\n")
+			}
+		}
+		f.Add(said.String())
+	}
+	f.Fuzz(func(t *testing.T, said string) {
+		synctest.Test(t, func(t *testing.T) { fuzzSession(t, said) })
+	})
+}
+
+const fuzzMail = "From: a@b\r\nSubject: x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\na\r\n--y\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n\r\nc\r\n--y--\r\n"
+
+func fuzzSession(t *testing.T, said string) {
+	w := newWorld(t)
+	for range 3 {
+		if err := w.deliver("alice", "INBOX", fuzzMail); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := w.imap.Dial()
+	defer client.Close()
+	go func() {
+		client.Write([]byte("x LOGIN alice secret\r\nx SELECT INBOX\r\n" + said))
+		client.(interface{ CloseWrite() error }).CloseWrite()
+	}()
+	client.SetReadDeadline(time.Now().Add(time.Hour))
+	total := 0
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := client.Read(buf)
+		if total += n; err != nil {
+			if os.IsTimeout(err) {
+				t.Error("the session hangs")
+			}
+			break
+		}
+	}
+	if limit := 1<<20 + 10_000*len(said); total > limit {
+		t.Errorf("%d bytes of input were answered with %d", len(said), total)
+	}
+	if n := w.imap.Stats().Panics; n > 0 {
+		t.Errorf("the session panicked")
+	}
+	_, err := w.store.Verify(t.Context(), func(p store.Problem) { t.Error(p) })
+	if err != nil {
+		t.Error(err)
+	}
+}
