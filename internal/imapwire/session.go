@@ -57,6 +57,17 @@ func (d *Decoder) Enable(names *[]string) bool {
 	}
 }
 
+// Done reports whether the line is DONE, which ends an IDLE (RFC 2177), and consumes
+// it if it is.
+func (d *Decoder) Done() bool {
+	before := d.line
+	if string(d.word()) == "DONE" && d.AtEnd() {
+		return true
+	}
+	d.line = before
+	return false
+}
+
 // InitialResponse decodes the optional initial response of AUTHENTICATE (RFC 4959
 // §3), still in base64: empty if there is none, "=" if it is there but empty.
 func (d *Decoder) InitialResponse(response *string) bool {
