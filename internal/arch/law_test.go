@@ -67,7 +67,7 @@ var outside = map[string][]string{
 	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server"},
 	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
 	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
-	"golang.org/x/text":                   {"internal/addr", "internal/directory", "internal/message", "internal/store"},
+	"golang.org/x/text":                   {"internal/addr", "internal/directory", "internal/message", "internal/store", "test/peers"},
 }
 
 // outsideOfTests are the modules that any test may import, in addition.

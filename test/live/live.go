@@ -1,0 +1,166 @@
+// Package live runs the real posthorn for the tests that need one: it builds the
+// binary, makes an installation with free ports on the loopback, adds accounts
+// through the command line, starts the server, ends it gently or by SIGKILL, and asks
+// `posthorn verify` what it thinks.
+//
+// It knows the server only as an operator does, by its commands, its configuration
+// file and its log. It ends only processes that it started.
+package live
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/config"
+)
+
+const (
+	// Domain is the one that installations serve.
+	Domain = "example.test"
+	// Password is that of all accounts.
+	Password = "correct horse battery staple"
+
+	patience = 60 * time.Second // for what normally takes moments, on a busy machine
+)
+
+// Build compiles the binary into dir and gives its path.
+func Build(dir string) (string, error) {
+	binary := filepath.Join(dir, "posthorn")
+	build := exec.Command("go", "build", "-o", binary, "posthorn/cmd/posthorn")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// Options says what an installation is like.
+type Options struct {
+	Binary string
+	DSN    string   // of a PostgreSQL database; empty: the embedded engine
+	Users  []string // local parts of the accounts
+}
+
+// Server is an installation and the process that serves it, if there is one now.
+type Server struct {
+	Dir    string
+	Config string // path of the configuration file
+	binary string
+	ports  map[config.Protocol]int
+	log    *logFile
+	run    *process
+}
+
+// Install makes an installation in a folder of the test's own. The server is not
+// started.
+func Install(t testing.TB, o Options) *Server {
+	t.Helper()
+	dir := t.TempDir()
+	s := &Server{Dir: dir, Config: filepath.Join(dir, "posthorn.toml"), binary: o.Binary, ports: map[config.Protocol]int{}}
+	s.log = &logFile{name: filepath.Join(dir, "server.log")}
+	if out, err := s.command("init", "--dir", dir, "--domain", Domain, "--hostname", "mail."+Domain, "--ports", "high"); err != nil {
+		t.Fatalf("posthorn init: %v\n%s", err, out)
+	}
+	s.configure(t, o)
+	if o.DSN != "" { // the directory that init has filled is in the embedded engine
+		if out, err := s.command("domain", "add", Domain, "--config", s.Config); err != nil {
+			t.Fatalf("posthorn domain add: %v\n%s", err, out)
+		}
+	}
+	for _, user := range o.Users {
+		s.AddAccount(t, user+"@"+Domain)
+	}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("the end of the server's log:\n%s", s.log.tail(40))
+		}
+	})
+	return s
+}
+
+// configure moves the installation to free ports and, where that is asked for, to
+// PostgreSQL.
+func (s *Server) configure(t testing.TB, o Options) {
+	t.Helper()
+	c, err := config.Load(s.Config)
+	if err != nil {
+		t.Fatalf("the file that posthorn init wrote: %v", err)
+	}
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		port := freePort(t)
+		s.ports[l.Protocol] = port
+		l.Address = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	for _, p := range config.Protocols() {
+		if s.ports[p] == 0 {
+			port := freePort(t)
+			s.ports[p] = port
+			c.Listeners = append(c.Listeners, config.Listener{Protocol: p, Address: fmt.Sprintf("127.0.0.1:%d", port)})
+		}
+	}
+	if o.DSN != "" {
+		c.Store = config.Store{Engine: config.Postgres, DSN: o.DSN}
+	}
+	var text bytes.Buffer
+	if err := config.Write(&text, *c); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.Config, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// freePort finds a port that nobody listens on.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Addr is where a protocol is spoken.
+func (s *Server) Addr(p config.Protocol) string { return fmt.Sprintf("127.0.0.1:%d", s.ports[p]) }
+
+// Port is the port of Addr.
+func (s *Server) Port(p config.Protocol) int { return s.ports[p] }
+
+// command runs a subcommand and gives all that it printed.
+func (s *Server) command(args ...string) ([]byte, error) { return s.commandWithInput("", args...) }
+
+func (s *Server) commandWithInput(input string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, s.binary, args...)
+	c.Stdin = strings.NewReader(input)
+	return c.CombinedOutput()
+}
+
+// AddAccount adds an account with the Password.
+func (s *Server) AddAccount(t testing.TB, address string) {
+	t.Helper()
+	out, err := s.commandWithInput(Password+"\n", "account", "add", address, "--password-file", "-", "--config", s.Config)
+	if err != nil {
+		t.Fatalf("posthorn account add %s: %v\n%s", address, err, out)
+	}
+}
+
+// Verify runs `posthorn verify`, on the running server or on the stopped store,
+// and fails the test if anything is wrong.
+func (s *Server) Verify(t testing.TB) {
+	t.Helper()
+	if out, err := s.command("verify", "--config", s.Config); err != nil {
+		t.Errorf("posthorn verify: %v\n%s", err, out)
+	}
+}
