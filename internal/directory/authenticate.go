@@ -123,10 +123,7 @@ func (d *Directory) renew(ctx context.Context, account Account, password string)
 // turn waits for one of the few slots for hashing, which bound the memory and the
 // processors that guessers can take. With no time limit it waits for ctx only.
 func (d *Directory) turn(ctx context.Context, limit time.Duration) (free func(), err error) {
-	free = func() {
-		<-d.slots
-		d.tidier.hashed()
-	}
+	free = func() { <-d.slots }
 	select {
 	case d.slots <- struct{}{}:
 		return free, nil

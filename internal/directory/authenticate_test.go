@@ -196,32 +196,6 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-func TestMemoryIsGivenBackWhenLoginsPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var freed []time.Duration
-		start := time.Now()
-		d := openOn(t, memkv.New(memkv.Options{}), Options{Hash: cheap(), FreeMemory: func() {
-			mu.Lock()
-			defer mu.Unlock()
-			freed = append(freed, time.Since(start))
-		}})
-		for _, pause := range []time.Duration{0, 0, 600 * time.Millisecond, 600 * time.Millisecond, 3 * time.Second, time.Minute} {
-			time.Sleep(pause)
-			if _, err := d.Authenticate(t.Context(), "alice@example.test", "wrong"); !fault.Is(err, fault.Unauthenticated) {
-				t.Fatal(err)
-			}
-		}
-		time.Sleep(time.Minute)
-		d.Close()
-		// After the rush, then not before ten seconds have passed, then at once.
-		want := []time.Duration{2200 * time.Millisecond, 12200 * time.Millisecond, 65200 * time.Millisecond}
-		if !slices.Equal(freed, want) {
-			t.Errorf("freed after %v, want %v", freed, want)
-		}
-	})
-}
-
 func TestProofsExpire(t *testing.T) {
 	now := time.Unix(0, 0)
 	s := newProvenSet(func() time.Time { return now })

@@ -22,7 +22,6 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -47,9 +46,6 @@ type Options struct {
 	Hash      HashParams       // of new passwords; default: DefaultHash
 	MaxHashes int              // passwords hashed at a time; default: one for each processor, 2 to 4
 	MaxWait   time.Duration    // for a turn at hashing; default: 15 s
-	// FreeMemory gives unused memory back to the system; it is called when logins
-	// have paused. Default: debug.FreeOSMemory.
-	FreeMemory func()
 }
 
 // Directory answers questions about domains, accounts and aliases, and changes
@@ -61,7 +57,6 @@ type Directory struct {
 	hash    HashParams
 	slots   chan struct{} // a token for each password being hashed
 	maxWait time.Duration
-	tidier  *tidier
 
 	proven    *provenSet
 	flight    singleflight.Group // by digest: the same password is hashed once
@@ -87,13 +82,9 @@ func New(engine kv.Engine, o Options) *Directory {
 	if o.MaxWait == 0 {
 		o.MaxWait = 15 * time.Second
 	}
-	if o.FreeMemory == nil {
-		o.FreeMemory = debug.FreeOSMemory
-	}
 	d := &Directory{
 		engine: engine, clock: o.Clock, log: o.Logger, hash: o.Hash,
 		slots: make(chan struct{}, o.MaxHashes), maxWait: o.MaxWait,
-		tidier:   newTidier(o.FreeMemory, o.Clock),
 		proven:   newProvenSet(o.Clock),
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](),
@@ -108,7 +99,6 @@ func New(engine kv.Engine, o Options) *Directory {
 // Close stops following changes. The engine stays open.
 func (d *Directory) Close() {
 	d.stopWatch()
-	d.tidier.close()
 }
 
 func (d *Directory) view(ctx context.Context, fn func(kv.Reader) error) error {

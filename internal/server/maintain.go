@@ -25,12 +25,20 @@ func (b *background) stop() {
 	<-b.done
 }
 
-// startMaintenance lets the store tidy up from time to time.
-func startMaintenance(s *store.Store, log *slog.Logger) *background {
+// startBackground runs fn until stop.
+func startBackground(fn func(context.Context)) *background {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &background{cancel, make(chan struct{})}
 	go func() {
 		defer close(b.done)
+		fn(ctx)
+	}()
+	return b
+}
+
+// startMaintenance lets the store tidy up from time to time.
+func startMaintenance(s *store.Store, log *slog.Logger) *background {
+	return startBackground(func(ctx context.Context) {
 		timer := time.NewTimer(firstMaintenance)
 		defer timer.Stop()
 		for {
@@ -46,6 +54,5 @@ func startMaintenance(s *store.Store, log *slog.Logger) *background {
 			log.Debug("maintenance done", "took", time.Since(start))
 			timer.Reset(maintenanceEvery)
 		}
-	}()
-	return b
+	})
 }

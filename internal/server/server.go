@@ -6,8 +6,8 @@
 // The flow of Start: certificate (certificate.go) -> engine, bodies, store and
 // directory (data.go) -> control socket (control.go) -> all listening sockets
 // (socket.go) -> a door for each listener (door.go), with its protocol's face
-// behind it (face.go) -> maintenance (maintain.go) -> "ready". If any step fails,
-// those before it are undone and nobody has been served.
+// behind it (face.go) -> what goes on in the background (maintain.go, memory.go) ->
+// "ready". If any step fails, those before it are undone and nobody has been served.
 //
 // Invariants: either every listener of the configuration accepts or none does; a
 // reload that fails changes nothing; connections survive a reload; when Shutdown
@@ -34,7 +34,7 @@ type Server struct {
 	data        *Data
 	certificate *certificate
 	control     *control
-	maintenance *background
+	background  []*background
 	maildrops   *pop3d.Locks // one session each, over all listeners
 
 	mu      sync.Mutex // guards what follows
@@ -76,7 +76,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	for i, l := range c.Listeners {
 		s.doors = append(s.doors, s.openDoor(sockets[i], s.settings(c, l)))
 	}
-	s.maintenance = startMaintenance(data.Store, log)
+	s.background = []*background{startMaintenance(data.Store, log), startMemory()}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
 	return s, nil
 }
@@ -113,6 +113,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	group.Go(func() error { return s.control.stop(ctx) })
 	err := group.Wait()
-	s.maintenance.stop()
+	for _, b := range s.background {
+		b.stop()
+	}
 	return errors.Join(err, s.data.Close())
 }
