@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"flag"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -12,7 +14,14 @@ import (
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
 	"posthorn/internal/kv/pebblekv"
+	"posthorn/internal/kv/pgkv"
+	"posthorn/internal/kv/pgkv/pgtest"
 )
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(pgtest.Main(m))
+}
 
 // subject is an engine and a blob store that can lose their power.
 type subject interface {
@@ -31,6 +40,20 @@ func TestModelMem(t *testing.T) {
 func TestModelPebble(t *testing.T) {
 	testModel(t, func() subject {
 		s := &pebbleSubject{fs: vfs.NewCrashableMem(), store: memblob.New(memblob.Options{})}
+		s.open()
+		return s
+	})
+}
+
+// A crash of PostgreSQL takes a while, so fewer of them have to do.
+func TestModelPostgres(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		defer checks.Value.Set(checks.DefValue)
+		checks.Value.Set("5")
+	}
+	server := pgtest.Start(t)
+	testModel(t, func() subject {
+		s := &postgresSubject{t: t, server: server, dsn: server.NewSchema(t), store: memblob.New(memblob.Options{})}
 		s.open()
 		return s
 	})
@@ -87,5 +110,32 @@ func (s *pebbleSubject) crash() {
 	after := s.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(1, 2))})
 	s.kv.Close()
 	s.fs = after
+	s.open()
+}
+
+// postgresSubject is a PostgreSQL that is killed.
+type postgresSubject struct {
+	t      *testing.T
+	server *pgtest.Server
+	dsn    string
+	kv     kv.Engine
+	store  blob.Store
+}
+
+func (s *postgresSubject) open() {
+	e, err := pgkv.Open(s.t.Context(), pgkv.Options{DSN: s.dsn})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.kv = e
+}
+
+func (s *postgresSubject) engine() kv.Engine { return s.kv }
+func (s *postgresSubject) blobs() blob.Store { return s.store }
+func (s *postgresSubject) close()            { s.kv.Close(); s.store.Close() }
+
+func (s *postgresSubject) crash() {
+	s.server.Kill(s.t)
+	s.kv.Close()
 	s.open()
 }
