@@ -23,9 +23,6 @@ func open(t *testing.T) *Directory {
 
 func openOn(t *testing.T, engine kv.Engine, o Options) *Directory {
 	t.Helper()
-	if o.FreeMemory == nil {
-		o.FreeMemory = func() {}
-	}
 	d := New(engine, o)
 	t.Cleanup(d.Close)
 	return d
