@@ -69,5 +69,5 @@ func (c *Content) drop() {
 func (c *Content) Abort(ctx context.Context, reason error) {
 	c.drop()
 	c.tx.session.peer.Log.InfoContext(ctx, "message broken off", "id", c.tx.id, "from", c.tx.from.String(),
-		"size", c.findings.Size, "err", reason)
+		"size", c.findings.Size, "error", reason)
 }

@@ -100,7 +100,7 @@ func (t *Transaction) refused(ctx context.Context, what string, err error, args 
 	if errors.As(err, &refusal) {
 		args = append(args, "rule", refusal.Rule, "reply", refusal.Reply.String())
 	} else {
-		args = append(args, "err", err)
+		args = append(args, "error", err)
 		if !fault.Is(err, fault.OverQuota) {
 			level = slog.LevelWarn
 		}

@@ -132,7 +132,7 @@ func (s *session) login(ctx context.Context, authzid, user, password string) err
 		err = s.enter(ctx, id)
 	}
 	if err != nil {
-		s.conn.Log().Info("login failed", "user", user, "err", err)
+		s.conn.Log().Info("login failed", "user", user, "error", err)
 		return err
 	}
 	s.conn.Authenticated(canonical)

@@ -54,10 +54,10 @@ func (s *session) send(ctx context.Context, uid store.UID, m *multiline, w io.Wr
 	case m.lost:
 		return "", err
 	case m.begun:
-		s.conn.Log().Warn("message broken off", "uid", uid, "err", err)
+		s.conn.Log().Warn("message broken off", "uid", uid, "error", err)
 		return "", err
 	}
-	s.conn.Log().Warn("message not readable", "uid", uid, "err", err)
+	s.conn.Log().Warn("message not readable", "uid", uid, "error", err)
 	return failure(err), nil
 }
 

@@ -29,7 +29,7 @@ func (s *session) noop(_ context.Context, _ string) (reply, error) { return "+OK
 func (s *session) quit(ctx context.Context, _ string) (reply, error) {
 	if s.drop != nil {
 		if err := s.drop.remove(ctx); err != nil {
-			s.conn.Log().Error("marked messages not removed", "messages", s.drop.marked, "err", err)
+			s.conn.Log().Error("marked messages not removed", "messages", s.drop.marked, "error", err)
 			return failure(err), errQuit
 		}
 	}

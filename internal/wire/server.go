@@ -151,7 +151,7 @@ func (s *Server) Serve(l net.Listener) error {
 			// Out of file descriptors, or a peer that left before it was
 			// accepted: neither is a reason to stop, nor to spin.
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-			s.log.Warn("accept failed", "err", err, "retry_in", delay)
+			s.log.Warn("accept failed", "error", err, "retry_in", delay)
 			s.pause(delay)
 		}
 	}
