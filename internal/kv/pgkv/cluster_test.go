@@ -37,14 +37,19 @@ func TestNodesWatchEachOther(t *testing.T) {
 // TestInterruptedNodes cuts the nodes' connections while one of them writes.
 func TestInterruptedNodes(t *testing.T) {
 	server := pgtest.Start(t)
-	dsn := server.NewSchema(t)
-	writer, watcher := openEngine(t, pgkv.Options{DSN: dsn}), openEngine(t, pgkv.Options{DSN: dsn})
-	for i := range 5 {
-		news := watch(t, watcher, "a")
-		server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-			WHERE query LIKE 'LISTEN%' OR query LIKE '%pg_notify%' AND pid <> pg_backend_pid()`)
-		put(t, writer, "a")
-		news.await(t, fmt.Sprintf("change %d", i))
+	// Nobody tells anything merely because some time has passed.
+	o := pgkv.Options{DSN: server.NewSchema(t), Beat: time.Hour}
+	writer, watcher := openEngine(t, o), openEngine(t, o)
+	first := watch(t, watcher, "first")
+	put(t, writer, "first")
+	first.await(t, "the first change")
+	for _, victims := range []string{"LISTEN%", "%pg_notify%"} {
+		for i := range 5 {
+			news := watch(t, watcher, "a")
+			server.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '"+victims+"' AND pid <> pg_backend_pid()")
+			put(t, writer, "a")
+			news.await(t, fmt.Sprintf("change %d without %s", i, victims))
+		}
 	}
 	server.Kill(t)
 	news := watch(t, watcher, "b")
@@ -52,17 +57,17 @@ func TestInterruptedNodes(t *testing.T) {
 	news.await(t, "after a crash of the server")
 }
 
-// TestNodesShareShards has two nodes count in the same shards.
+// TestNodesShareShards has two nodes count in the same shards, and enrol there: the
+// former reads what it writes, the latter also what others write.
 func TestNodesShareShards(t *testing.T) {
 	dsn := pgtest.Start(t).NewSchema(t)
-	const goroutines, rounds = 4, 15
+	const nodes, rounds = 2, 20
 	var all sync.WaitGroup
-	for range 2 {
+	for node := range nodes {
 		engine := openEngine(t, pgkv.Options{DSN: dsn})
-		for g := range goroutines {
+		for _, shards := range [][]kv.Shard{{"a"}, {"a", "b"}, {"b", "a"}} {
 			all.Go(func() {
 				for range rounds {
-					shards := [][]kv.Shard{{"a"}, {"a", "b"}, {"b", "a"}}[g%3]
 					err := engine.Update(t.Context(), shards, func(tx kv.Tx) error {
 						for _, s := range shards {
 							if err := count(tx.In(s)); err != nil {
@@ -77,20 +82,62 @@ func TestNodesShareShards(t *testing.T) {
 				}
 			})
 		}
+		all.Go(func() {
+			for round := range 3 * rounds {
+				err := engine.Update(t.Context(), []kv.Shard{"c"}, func(tx kv.Tx) error {
+					return enrol(tx.In("c"), fmt.Sprintf("%d/%d", node, round))
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 	all.Wait()
 	engine := openEngine(t, pgkv.Options{DSN: dsn})
-	for shard, due := range map[kv.Shard]int{"a": 2 * goroutines * rounds, "b": 2 * 2 * rounds} {
-		err := engine.View(t.Context(), shard, func(r kv.Reader) error {
-			value, _, err := r.Get([]byte("n"))
-			if string(value) != fmt.Sprint(due) {
-				t.Errorf("%s: %s counted, not %d", shard, value, due)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
+	for shard, due := range map[kv.Shard]int{"a": nodes * 3 * rounds, "b": nodes * 2 * rounds} {
+		if n := get(t, engine, shard, "n"); n != fmt.Sprint(due) {
+			t.Errorf("%s: %s counted, not %d", shard, n, due)
 		}
+	}
+	seen := make(map[string]bool)
+	err := engine.View(t.Context(), "c", func(r kv.Reader) error {
+		return r.Scan(kv.Range{}, func(_, value []byte) bool {
+			seen[string(value)] = true
+			return true
+		})
+	})
+	if due := nodes * 3 * rounds; len(seen) != due || err != nil {
+		t.Errorf("%d enrolled under %d numbers, %v", due, len(seen), err)
+	}
+}
+
+// TestBlindUpdateWaits has a node that only writes wait for one that has read.
+func TestBlindUpdateWaits(t *testing.T) {
+	server := pgtest.Start(t)
+	database := server.NewDatabase(t)
+	reading, blind := openEngine(t, pgkv.Options{DSN: server.DSN(database)}), openEngine(t, pgkv.Options{DSN: server.DSN(database)})
+	put(t, reading, "a")
+	written := make(chan struct{})
+	err := reading.Update(t.Context(), []kv.Shard{"a"}, func(tx kv.Tx) error {
+		if err := count(tx.In("a")); err != nil {
+			return err
+		}
+		go func() {
+			defer close(written)
+			err := blind.Update(t.Context(), []kv.Shard{"a"}, func(tx kv.Tx) error { return tx.In("a").Put([]byte("n"), []byte("100")) })
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		until(t, "the other node", func() bool {
+			return len(server.Exec(t, database, "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()")) > 0
+		})
+		return nil
+	})
+	<-written
+	if n := get(t, blind, "a", "n"); n != "100" || err != nil {
+		t.Errorf("the Update that came later wrote 100, but there is %s, %v", n, err)
 	}
 }
 
@@ -207,6 +254,19 @@ func put(t *testing.T, engine kv.Engine, shards ...kv.Shard) {
 	}
 }
 
+func get(t *testing.T, engine kv.Engine, shard kv.Shard, key string) (value string) {
+	t.Helper()
+	err := engine.View(t.Context(), shard, func(r kv.Reader) error {
+		found, _, err := r.Get([]byte(key))
+		value = string(found)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return value
+}
+
 func count(w kv.Writer) error {
 	n := 0
 	value, ok, err := w.Get([]byte("n"))
@@ -219,4 +279,13 @@ func count(w kv.Writer) error {
 		}
 	}
 	return w.Put([]byte("n"), fmt.Append(nil, n+1))
+}
+
+// enrol writes a row under the number of rows that were there before.
+func enrol(w kv.Writer, name string) error {
+	n := 0
+	if err := w.Scan(kv.Range{}, func(_, _ []byte) bool { n++; return true }); err != nil {
+		return err
+	}
+	return w.Put([]byte(name), fmt.Append(nil, n))
 }

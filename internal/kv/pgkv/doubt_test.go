@@ -106,15 +106,8 @@ func testCommitInDoubt(t *testing.T, blind bool, runs int, lose func(*testing.T,
 	if blind {
 		due = fmt.Sprintf("precious %d", runs)
 	}
-	err = direct.View(t.Context(), "a", func(r kv.Reader) error {
-		value, _, err := r.Get([]byte("key"))
-		if string(value) != due {
-			t.Errorf("the database has %q, not %q", value, due)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
+	if value := get(t, direct, "a", "key"); value != due {
+		t.Errorf("the database has %q, not %q", value, due)
 	}
 }
 

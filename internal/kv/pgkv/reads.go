@@ -12,7 +12,7 @@ type reads struct {
 	ctx    context.Context
 	what   string // for errors
 	conn   *conn
-	unread int   // results that precede the next one asked for, and hold nothing
+	unread int   // results before the next one asked for, which hold nothing
 	err    error // ends the transaction
 }
 

@@ -10,8 +10,6 @@ type statement int
 const (
 	// lock waits until this transaction owns a lock, which ends with it.
 	lock statement = iota
-	// snapshot does nothing, except that the transaction's snapshot is taken.
-	snapshot
 	get
 	scanUp
 	scanUpFrom // as scanUp, without an upper bound
@@ -33,8 +31,7 @@ const (
 // statements are their texts. Each is a walk along the primary key, by which the
 // rows lie together per shard.
 var statements = [numStatements]string{
-	lock:     `SELECT pg_advisory_xact_lock($1)`,
-	snapshot: `SELECT 1`,
+	lock: `SELECT pg_advisory_xact_lock($1)`,
 
 	get:          `SELECT value FROM kv WHERE shard = $1 AND key = $2`,
 	scanUp:       `SELECT key, value FROM kv WHERE shard = $1 AND key >= $2 AND key < $4 ORDER BY key LIMIT $3`,
