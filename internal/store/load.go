@@ -28,6 +28,36 @@ func (a *Account) Snapshot(ctx context.Context, id MailboxID) (*Snapshot, error)
 	return s, nil
 }
 
+// Opened is a mailbox as a session finds it.
+type Opened struct {
+	Mailbox
+	Snapshot   *Snapshot
+	RecentFrom UID // messages from here on have not been told to any session as \Recent
+}
+
+// Open looks a mailbox up by its name and gives it as it is now: what SELECT needs, in
+// one look. Errors: NotFound.
+func (a *Account) Open(ctx context.Context, name string) (Opened, error) {
+	var o Opened
+	err := a.view(ctx, func(r kv.Reader) error {
+		id, err := findMailbox(r, name)
+		if err != nil {
+			return err
+		}
+		m, err := readMailbox(r, id)
+		if err != nil {
+			return err
+		}
+		o.Mailbox, o.RecentFrom = m.Mailbox, m.recentFrom
+		o.Snapshot, err = m.load(r, a.store.cache.get(snapshotKey{a.id, id}))
+		return err
+	})
+	if err == nil {
+		a.store.cache.put(snapshotKey{a.id, o.ID}, o.Snapshot)
+	}
+	return o, err
+}
+
 // load gives the mailbox's snapshot as of this reader, out of an earlier snapshot
 // where there is one (nil: there is none) and the feed reaches back to it.
 func (m *mailbox) load(r kv.Reader, from *Snapshot) (*Snapshot, error) {

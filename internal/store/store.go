@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"posthorn/internal/blob"
@@ -55,6 +56,7 @@ type Store struct {
 	inline    int
 	retention time.Duration
 	cache     *snapshotCache
+	known     knownAccounts
 	suspects  map[blob.ID]bool // blobs the last sweep found unreferenced; only Maintain uses it
 }
 
@@ -108,27 +110,48 @@ func (a *Account) Watch(notify func()) (stop func()) {
 // view runs fn on a snapshot of an account that exists, bringing it into being
 // first where needed.
 func (a *Account) view(ctx context.Context, fn func(r kv.Reader) error) error {
-	for {
-		missing := false
-		err := a.store.engine.View(ctx, a.shard, func(r kv.Reader) error {
-			missing = false
-			_, ok, err := r.Get(keyHead)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				missing = true
-				return nil
-			}
-			return fn(r)
-		})
-		if err != nil || !missing {
-			return err
-		}
-		if err := a.Update(ctx, func(*Tx) error { return nil }); err != nil {
-			return err
-		}
+	if a.store.known.has(a.id) {
+		return a.store.engine.View(ctx, a.shard, fn)
 	}
+	var exists bool
+	err := a.store.engine.View(ctx, a.shard, func(r kv.Reader) (err error) {
+		_, exists, err = r.Get(keyHead)
+		return err
+	})
+	if err == nil && !exists {
+		err = a.Update(ctx, func(*Tx) error { return nil })
+	}
+	if err != nil {
+		return err
+	}
+	a.store.known.add(a.id)
+	return a.store.engine.View(ctx, a.shard, fn)
+}
+
+// knownAccounts remembers accounts that have come into being, so that not every
+// look at one has to begin with that question. An account never goes away.
+type knownAccounts struct {
+	mu  sync.RWMutex
+	ids map[AccountID]struct{}
+}
+
+// maxKnown bounds the memory; asking again is cheap.
+const maxKnown = 1 << 16
+
+func (k *knownAccounts) has(id AccountID) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	_, ok := k.ids[id]
+	return ok
+}
+
+func (k *knownAccounts) add(id AccountID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ids == nil || len(k.ids) >= maxKnown {
+		k.ids = make(map[AccountID]struct{})
+	}
+	k.ids[id] = struct{}{}
 }
 
 const accountShards = "a/"
