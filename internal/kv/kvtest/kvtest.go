@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"BadShards", testBadShards},
 		{"OwnWrites", testOwnWrites},
 		{"OwnDeleteRange", testOwnDeleteRange},
+		{"LargeDeleteRange", testLargeDeleteRange},
 		{"Atomic", testAtomic},
 		{"ErrorRollsBack", testErrorRollsBack},
 		{"PanicRollsBack", testPanicRollsBack},

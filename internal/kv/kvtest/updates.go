@@ -87,6 +87,59 @@ func testOwnDeleteRange(t *testing.T, s Subject) {
 	want(t, s, "a", "d", "last")
 }
 
+// testLargeDeleteRange deletes ranges of many keys, of which some are committed and
+// some are not, and writes into them again.
+func testLargeDeleteRange(t *testing.T, s Subject) {
+	const n = 2000
+	key := func(i int) []byte { return fmt.Appendf(nil, "%04d", i) }
+	update(t, s, "a", func(w kv.Writer) error {
+		for i := 0; i < n; i += 2 {
+			if err := w.Put(key(i), []byte("old")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var due []row
+	for i := range n {
+		switch {
+		case i == 700:
+			due = append(due, row{string(key(i)), "newer"})
+		case i < 100 || i >= 1900:
+			due = append(due, row{string(key(i)), []string{"old", "new"}[i%2]})
+		}
+	}
+	update(t, s, "a", func(w kv.Writer) error {
+		for i := 1; i < n; i += 2 {
+			if err := w.Put(key(i), []byte("new")); err != nil {
+				return err
+			}
+		}
+		if err := w.DeleteRange(key(100), key(1900)); err != nil {
+			return err
+		}
+		if err := w.Put(key(700), []byte("newer")); err != nil {
+			return err
+		}
+		got, err := rows(w, kv.Range{})
+		equal(t, "before the commit", got, due)
+		for _, i := range []int{100, 1000, 1001, 1899} {
+			if value, ok, err := w.Get(key(i)); ok || err != nil {
+				t.Errorf("Get %d, just deleted: %q, %v, %v", i, value, ok, err)
+			}
+		}
+		return err
+	})
+	equal(t, "after the commit", all(t, s, "a"), due)
+	update(t, s, "a", func(w kv.Writer) error {
+		if err := w.DeleteRange(nil, nil); err != nil {
+			return err
+		}
+		return w.Put(key(1000), []byte("last"))
+	})
+	want(t, s, "a", "1000", "last")
+}
+
 func find(rows []row, key string) row {
 	for _, row := range rows {
 		if row.key == key {

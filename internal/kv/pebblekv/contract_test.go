@@ -21,6 +21,8 @@ type subject struct {
 	slow   time.Duration // mean time of a sync
 	random *rand.Rand
 	engine *pebblekv.Engine
+
+	memTableSize uint64
 }
 
 func (s *subject) Engine() kv.Engine         { return s.engine }
@@ -46,18 +48,19 @@ func (s *subject) open(t *testing.T) {
 		return nil
 	})
 	s.engine, err = pebblekv.Open("store", pebblekv.Options{
-		FS:     errorfs.Wrap(s.disk, syncs),
-		Logger: slog.New(slog.DiscardHandler),
-		Fatal:  func(err error) { t.Errorf("fatal: %v", err) },
+		FS:           errorfs.Wrap(s.disk, syncs),
+		MemTableSize: s.memTableSize,
+		Logger:       slog.New(slog.DiscardHandler),
+		Fatal:        func(err error) { t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func subjects(slow time.Duration) func(*testing.T) kvtest.Subject {
+func subjects(slow time.Duration, memTableSize uint64) func(*testing.T) kvtest.Subject {
 	return func(t *testing.T) kvtest.Subject {
-		s := &subject{disk: vfs.NewCrashableMem(), slow: slow, random: rand.New(rand.NewPCG(1, 2))}
+		s := &subject{disk: vfs.NewCrashableMem(), slow: slow, memTableSize: memTableSize, random: rand.New(rand.NewPCG(1, 2))}
 		s.open(t)
 		t.Cleanup(func() {
 			if err := s.engine.Close(); err != nil {
@@ -68,6 +71,6 @@ func subjects(slow time.Duration) func(*testing.T) kvtest.Subject {
 	}
 }
 
-func TestContract(t *testing.T) { kvtest.Run(t, subjects(0)) }
+func TestContract(t *testing.T) { kvtest.Run(t, subjects(0, 64<<10)) }
 
-func TestContractOnSlowDisk(t *testing.T) { kvtest.Run(t, subjects(300*time.Microsecond)) }
+func TestContractOnSlowDisk(t *testing.T) { kvtest.Run(t, subjects(300*time.Microsecond, 0)) }

@@ -98,6 +98,21 @@ func (c *cursor) scan(ctx context.Context, k keys, r kv.Range, fn func(key, valu
 	return storageError(c.iter.Error())
 }
 
+// firstKeys copies the first n keys of a range, without looking at the values.
+func (c *cursor) firstKeys(k keys, from, to []byte, n int) (found [][]byte, err error) {
+	var some bool
+	c.lower, c.upper, some = k.bounds(from, to, c.lower[:0], c.upper[:0])
+	if !some {
+		return nil, nil
+	}
+	c.iter.SetBounds(c.lower, c.upper)
+	c.bounded = true
+	for ok := c.iter.First(); ok && len(found) < n; ok = c.iter.Next() {
+		found = append(found, bytes.Clone(c.iter.Key()[len(k.prefix):]))
+	}
+	return found, storageError(c.iter.Error())
+}
+
 // openCursor makes a cursor over an iterator without bounds.
 func (e *Engine) openCursor(from pebble.Reader) (*cursor, error) {
 	iter, err := from.NewIter(nil)

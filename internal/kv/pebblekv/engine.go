@@ -46,7 +46,7 @@ type Engine struct {
 	cursors  sync.Pool // of *cursor
 
 	fatal  func(error)
-	broken atomic.Pointer[fault.Error] // set once the log could not be written
+	broken atomic.Pointer[error] // set once the log could not be written
 
 	running sync.RWMutex // read-locked by everything under way, locked by Close
 	closed  bool
@@ -101,7 +101,7 @@ func (e *Engine) Update(ctx context.Context, shards []kv.Shard, fn func(kv.Tx) e
 // commit applies the batch, gives the shards free and waits for the disk.
 func (e *Engine) commit(held *holding, tx *tx) error {
 	if broken := e.broken.Load(); broken != nil {
-		return broken
+		return *broken
 	}
 	if err := e.space.take(int64(tx.batch.Len())); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (e *Engine) apply(batch *pebble.Batch) {
 // what was lost: its commits never leave their queues.
 func (e *Engine) fail(cause error) error {
 	lost := fault.New(fault.Unavailable, "pebblekv: the log cannot be written, and what happened to the last commits shows only at the next start: %w", cause)
-	if e.broken.CompareAndSwap(nil, lost.(*fault.Error)) {
+	if e.broken.CompareAndSwap(nil, &lost) {
 		e.fatal(lost)
 	}
 	return lost
@@ -216,6 +216,9 @@ func (e *Engine) Close() error {
 	}
 	e.closed = true
 	e.space.close()
+	if broken := e.broken.Load(); broken != nil {
+		return *broken // Pebble may hold its locks for ever
+	}
 	return storageError(e.db.Close())
 }
 

@@ -40,6 +40,7 @@ func (l logger) events() *pebble.EventListener {
 		},
 		BackgroundError: func(err error) {
 			log.Error("store maintenance failed", "error", err)
+			l.engine.space.pause()
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			log.Warn("the disk is slow", "file", info.Path, "operation", info.OpType.String(), "for", info.Duration)

@@ -21,8 +21,13 @@ type Options struct {
 	Logger *slog.Logger // nil: slog.Default()
 	// CacheSize is how many bytes of blocks read are kept in memory; 0: 128 MB.
 	CacheSize int64
-	// Reserve is how many bytes of the disk are left free; 0: 64 MB. With less
-	// than that, Update fails with fault.StorageFull.
+	// MemTableSize is the size of a memtable and of its log; 0: 32 MB. They begin
+	// at 256 KB and double, so an idle server does not pay for it.
+	MemTableSize uint64
+	// Reserve is how many bytes of the disk are left free; 0: six memtables, that
+	// is 192 MB. With less than that, Update fails with fault.StorageFull. Up to
+	// four memtables are what a restart on the full disk may need to put the log
+	// into tables; with less it would have to wait.
 	Reserve uint64
 	// FreeSpace tells how many bytes of the disk are free; nil: ask the system.
 	FreeSpace func() (uint64, error)
@@ -40,8 +45,11 @@ func (o Options) withDefaults(dir string) Options {
 	if o.CacheSize == 0 {
 		o.CacheSize = 128 << 20
 	}
+	if o.MemTableSize == 0 {
+		o.MemTableSize = 32 << 20
+	}
 	if o.Reserve == 0 {
-		o.Reserve = 64 << 20
+		o.Reserve = 6 * o.MemTableSize
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) { os.Exit(1) }
@@ -60,7 +68,8 @@ func (o Options) withDefaults(dir string) Options {
 }
 
 // Open opens the database in a directory, which is made if need be. While it is
-// open, no other process can open it: they get fault.InUse.
+// open, no other process can open it: they get fault.InUse. If the disk is so full
+// that the log cannot be put into tables, Open waits for space and logs that.
 func Open(dir string, o Options) (*Engine, error) {
 	o = o.withDefaults(dir)
 	e := &Engine{log: o.Logger, shards: newShardTable()}
@@ -83,35 +92,31 @@ func Open(dir string, o Options) (*Engine, error) {
 // lockedByUs is how Pebble says that the directory is open in this very process.
 const lockedByUs = "lock held by current process"
 
-// The memory and files that Pebble works with.
-const (
-	// memTableSize is also the size of a log. Memtables begin at 256 KB and double,
-	// so an idle server does not pay for it.
-	memTableSize = 32 << 20
-	maxOpenFiles = 1000
-	// separateFrom is the size from which a value is stored apart from its key, in
-	// a file that is not written again by every compaction.
-	separateFrom = 2 << 10
-)
+// separateFrom is the size from which a value is stored apart from its key, in a
+// file that is not written again by every compaction. That halves what is written
+// for a mailbox of small messages.
+const separateFrom = 2 << 10
 
 func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	log := logger{e}
 	p := &pebble.Options{
-		FS:                          patientFS{o.FS, e.space},
+		FS:                          o.FS,
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		Logger:                      log,
 		EventListener:               log.events(),
 		CacheSize:                   o.CacheSize,
-		MaxOpenFiles:                maxOpenFiles,
-		MemTableSize:                memTableSize,
-		MemTableStopWritesThreshold: 4,
+		MaxOpenFiles:                1000,
+		MemTableSize:                o.MemTableSize,
+		MemTableStopWritesThreshold: 4, // Options.Reserve depends on it
 		// Bursts go to L0 and are sorted out later, rather than stopping writers.
 		L0CompactionThreshold:      2,
 		L0StopWritesThreshold:      200,
 		LBaseMaxBytes:              64 << 20,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
 	}
-	p.WithFSDefaults()
+	p.WithFSDefaults() // watches for slow operations
+	p.FS = patientFS{p.FS, e.space}
+	p.Experimental.CompactionScheduler = newScheduler(e.space)
 	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
 			Enabled:               true,

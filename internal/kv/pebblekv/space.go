@@ -14,10 +14,9 @@ import (
 // space keeps the disk from filling up to the last byte, where Pebble could not
 // write its log any more and the process would have to end.
 //
-// Who writes is stopped early and in this order: maintenance that could wait,
-// Updates, and last the flushes that get memory onto the disk. Updates fail with
-// fault.StorageFull; maintenance and flushes wait. Readers go on. When there is
-// space again, so does everything.
+// Who writes is stopped early and in this order: compactions, Updates, and last the
+// flushes that put the log into tables. Updates fail with fault.StorageFull, the
+// others wait. Readers go on. When there is space again, so does everything.
 type space struct {
 	free    func() (uint64, error)
 	reserve uint64
@@ -28,11 +27,16 @@ type space struct {
 	left  int64     // what Updates may write until the next look
 	until time.Time // when that is due at the latest
 	full  bool
+	quiet time.Time // maintenance has failed and is not tried again before
 }
 
-// lookEvery is how old the knowledge of the free space may be, and how often those
-// look who wait for some.
-const lookEvery = 100 * time.Millisecond
+const (
+	// lookEvery is how old the knowledge of the free space may be, and how often
+	// those look who wait for some.
+	lookEvery = 100 * time.Millisecond
+	// quietFor is how long maintenance rests after a failure.
+	quietFor = time.Second
+)
 
 func newSpace(o Options) *space {
 	return &space{free: o.FreeSpace, reserve: o.Reserve, log: o.Logger, closing: make(chan struct{})}
@@ -70,11 +74,27 @@ func (s *space) look(now time.Time) {
 	s.left = int64(free) - int64(s.reserve)
 }
 
-// wait returns when that much is free, or with an error when the engine closes.
-func (s *space) wait(enough uint64) error {
-	for {
-		if free, err := s.free(); err != nil || free >= enough {
-			return nil
+// pause has maintenance rest for a while.
+func (s *space) pause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet = time.Now().Add(quietFor)
+}
+
+// has says whether that much is free for maintenance, and no pause is on.
+func (s *space) has(enough uint64) bool {
+	free, err := s.free()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return (err != nil || free >= enough) && !time.Now().Before(s.quiet)
+}
+
+// forFlush waits until a flush may go on. It fails when the engine closes.
+func (s *space) forFlush() error {
+	enough := s.reserve / 8
+	for first := true; !s.has(enough); first = false {
+		if first {
+			s.log.Warn("putting the log into tables waits for space on the disk", "needed", enough)
 		}
 		select {
 		case <-s.closing:
@@ -82,30 +102,34 @@ func (s *space) wait(enough uint64) error {
 		case <-time.After(lookEvery):
 		}
 	}
+	return nil
 }
+
+// forCompaction says whether there is space for a compaction, which may write much
+// before it deletes something.
+func (s *space) forCompaction() bool { return s.has(2 * s.reserve) }
 
 // close makes an end of all waiting.
 func (s *space) close() { close(s.closing) }
 
-// patientFS is the file system as Pebble sees it: a file for which there is no
-// space is created later. Pebble would try again and again without a pause.
+// patientFS is the file system as Pebble sees it. Pebble tries again at once what
+// has failed; so a table that is flushed is created when there is space, and the
+// scheduler has a compaction that finds none wait before it begins again.
 type patientFS struct {
 	vfs.FS
 	space *space
 }
 
-// Create creates a file, when the time has come for files of this category.
+// Create creates a file, if there is space for files of this category.
 func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	var enough uint64
 	switch category {
 	case "pebble-memtable-flush":
-		enough = fs.space.reserve / 4
-	case "pebble-compaction", "pebble-blob-file-rewrite":
-		enough = 4 * fs.space.reserve // its files grow to more than the reserve
-	}
-	if enough > 0 {
-		if err := fs.space.wait(enough); err != nil {
+		if err := fs.space.forFlush(); err != nil {
 			return nil, err
+		}
+	case "pebble-compaction", "pebble-blob-file-rewrite":
+		if !fs.space.forCompaction() {
+			return nil, syscall.ENOSPC
 		}
 	}
 	return fs.FS.Create(name, category)
