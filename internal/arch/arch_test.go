@@ -26,7 +26,7 @@ func TestFloors(t *testing.T) {
 				switch {
 				case !ok:
 					t.Errorf("%s imports %s, which is on no floor", file.name, target)
-				case testOnly[target]:
+				case isTestOnly(target):
 					if !file.test {
 						t.Errorf("%s imports %s, which is for tests", file.name, target)
 					}

@@ -54,7 +54,7 @@ func readTree(t *testing.T) *tree {
 		}
 		dir := path.Dir(rel)
 		tr.dirs[dir] = append(tr.dirs[dir], source{
-			name: rel, test: strings.HasSuffix(rel, "_test.go") || testOnly[dir],
+			name: rel, test: strings.HasSuffix(rel, "_test.go") || isTestOnly(dir),
 			lines: tr.fset.File(file.Pos()).LineCount(), ast: file,
 		})
 		return nil
