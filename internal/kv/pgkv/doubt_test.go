@@ -111,6 +111,65 @@ func testCommitInDoubt(t *testing.T, blind bool, runs int, lose func(*testing.T,
 	}
 }
 
+// TestEveryUpdateOnce counts while connections are cut and the server is killed. No
+// Update may fail, none may count twice.
+func TestEveryUpdateOnce(t *testing.T) {
+	server := pgtest.Start(t)
+	database := server.NewDatabase(t)
+	engine := openEngine(t, pgkv.Options{DSN: server.DSN(database), Patience: time.Minute})
+	const goroutines = 12
+	var counted [goroutines]int
+	var all sync.WaitGroup
+	stop := make(chan struct{})
+	for g := range goroutines {
+		all.Go(func() {
+			shards := []kv.Shard{kv.Shard(fmt.Sprintf("own/%d", g)), kv.Shard(fmt.Sprintf("shared/%d", g%3))}[g%2:]
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				err := engine.Update(t.Context(), shards, func(tx kv.Tx) error {
+					for _, s := range shards {
+						if err := count(tx.In(s)); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				counted[g]++
+			}
+		})
+	}
+	for i := range 12 {
+		time.Sleep(time.Duration(10+7*i) * time.Millisecond) // anywhere in the work
+		if i%4 == 3 {
+			server.Kill(t)
+		} else {
+			server.Exec(t, database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'")
+		}
+	}
+	close(stop)
+	all.Wait()
+	due := make(map[kv.Shard]int)
+	for g, n := range counted {
+		due[kv.Shard(fmt.Sprintf("shared/%d", g%3))] += n
+		if g%2 == 0 {
+			due[kv.Shard(fmt.Sprintf("own/%d", g))] += n
+		}
+	}
+	for shard, n := range due {
+		if got := get(t, engine, shard, "n"); got != fmt.Sprint(n) {
+			t.Errorf("%s: %d Updates returned nil, %s happened", shard, n, got)
+		}
+	}
+}
+
 // proxy stands between an engine and the server until a commit with some word in
 // it comes along. That is given to lose instead.
 type proxy struct {
