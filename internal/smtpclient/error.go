@@ -1,0 +1,75 @@
+package smtpclient
+
+import (
+	"fmt"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/smtpwire"
+)
+
+// Stage is how far a conversation has come.
+type Stage uint8
+
+// The stages, in their order.
+const (
+	AtGreeting Stage = iota // nothing was said yet
+	AtHello                 // EHLO, HELO or LHLO
+	AtTLS                   // STARTTLS and the handshake
+	AtAuth
+	AtMail
+	AtRcpt
+	AtData // DATA, until the server is ready for the message
+	AtEnd  // the message, until the server has it
+	AtQuit
+	numStages
+)
+
+var stageNames = [numStages]string{"greeting", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "end of DATA", "QUIT"}
+
+func (s Stage) String() string {
+	if s < numStages {
+		return stageNames[s]
+	}
+	return fmt.Sprintf("smtpclient.Stage(%d)", uint8(s))
+}
+
+// Error is what went wrong, and when. Its kinds:
+//
+//   - Denied: the server refuses for good (5yz);
+//   - Unavailable: it does so for now (4yz), or the connection broke, or it took too long;
+//   - Invalid: it does not speak SMTP;
+//   - Unsupported: it lacks an extension without which the message must not be sent;
+//   - TooLarge: it takes no messages of that size;
+//   - Unauthenticated: it does not accept our credentials, or we do not dare to send them;
+//   - Canceled: our own context has ended;
+//   - any other: of the reader that the message comes from.
+type Error struct {
+	Stage Stage
+	Reply smtpwire.Reply // what the server said; zero if it did not say anything
+	err   error
+}
+
+func (e *Error) Error() string { return "smtp: " + e.Stage.String() + ": " + e.err.Error() }
+
+// Unwrap gives the error that carries the kind.
+func (e *Error) Unwrap() error { return e.err }
+
+// newError makes an error that is not in the words of the server.
+func newError(stage Stage, kind fault.Kind, format string, args ...any) *Error {
+	return &Error{Stage: stage, err: fault.New(kind, format, args...)}
+}
+
+// refused is the error of a reply that is not the one that was hoped for.
+func (c *Client) refused(stage Stage, reply smtpwire.Reply) *Error {
+	kind := fault.Unavailable
+	switch reply.Class() {
+	case 2, 3:
+		// It cannot be the reply to what was said: of what follows on the connection
+		// nobody knows what it is the reply to.
+		kind = fault.Invalid
+		c.conn.broken = fault.New(kind, "the server is out of step; it says: %v", reply)
+	case 5:
+		kind = fault.Denied
+	}
+	return &Error{stage, reply, fault.New(kind, "the server says: %v", reply)}
+}
