@@ -10,6 +10,8 @@ package blobtest
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -65,32 +67,36 @@ func Run(t *testing.T, open func(t testing.TB) *Subject) {
 // Body is n bytes as they occur in mail: mostly lines of text, with runs of base64
 // and of noise, the same for the same seed.
 func Body(seed uint64, n int) []byte {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	r := rand.New(rand.NewPCG(seed, 1))
 	words := []string{"posthorn ", "the ", "message ", "of ", "明天 ", "Grüße ", "delivery\r\n", "2026-11-21 "}
+	dice := rand.New(rand.NewPCG(seed, 1))
 	out := make([]byte, 0, n+128<<10)
 	for len(out) < n {
-		run := 1 + r.IntN(100<<10)
-		switch kind := r.IntN(4); {
+		run := 1 + dice.IntN(100<<10)
+		switch kind := dice.IntN(4); {
 		case kind <= 1:
 			for end := len(out) + run; len(out) < end; {
-				out = append(out, words[r.IntN(len(words))]...)
+				out = append(out, words[dice.IntN(len(words))]...)
 			}
 		case kind == 2:
-			for i := range run {
-				if i%78 < 76 {
-					out = append(out, alphabet[r.IntN(64)])
-				} else {
-					out = append(out, "\r\n"[i%78-76])
-				}
+			for noise := Noise(dice.Uint64(), run*3/4); len(noise) > 0; {
+				line := min(57, len(noise))
+				out = append(base64.StdEncoding.AppendEncode(out, noise[:line]), "\r\n"...)
+				noise = noise[line:]
 			}
 		default:
-			for range run {
-				out = append(out, byte(r.Uint32()))
-			}
+			out = append(out, Noise(dice.Uint64(), run)...)
 		}
 	}
 	return out[:n:n]
+}
+
+// Noise is n bytes that nothing can compress.
+func Noise(seed uint64, n int) []byte {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	noise := make([]byte, n)
+	rand.NewChaCha8(key).Read(noise)
+	return noise
 }
 
 // write stores data in pieces of at most chunk bytes and commits it.

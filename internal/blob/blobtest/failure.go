@@ -3,7 +3,6 @@ package blobtest
 import (
 	"bytes"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -92,9 +91,7 @@ func testDamage(t *testing.T, s *Subject) {
 		t.Log("this store has no medium that could be damaged")
 		return
 	}
-	noise := make([]byte, damagedSize)
-	rand.NewChaCha8([32]byte{}).Read(noise)
-	for kind, data := range map[string][]byte{"mail": Body(5, damagedSize), "noise": noise} {
+	for kind, data := range map[string][]byte{"mail": Body(5, damagedSize), "noise": Noise(5, damagedSize)} {
 		t.Run(kind, func(t *testing.T) { testOneDamage(t, s, data) })
 	}
 }

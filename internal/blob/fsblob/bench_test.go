@@ -3,7 +3,6 @@ package fsblob
 import (
 	"encoding/base64"
 	"io"
-	"math/rand/v2"
 	"testing"
 
 	"posthorn/internal/blob/blobtest"
@@ -12,10 +11,7 @@ import (
 // attachment is n bytes as most large mail has them: base64 of something that was
 // compressed before.
 func attachment(n int) []byte {
-	dice := rand.NewChaCha8([32]byte{})
-	noise := make([]byte, n*3/4+3)
-	dice.Read(noise)
-	return []byte(base64.StdEncoding.EncodeToString(noise))[:n]
+	return []byte(base64.StdEncoding.EncodeToString(blobtest.Noise(1, n*3/4+3)))[:n]
 }
 
 func openBench(b *testing.B) *Store {
@@ -62,7 +58,7 @@ func BenchmarkCommitParallel(b *testing.B) {
 
 // BenchmarkEncode is the CPU of a write, without a disk.
 func BenchmarkEncode(b *testing.B) {
-	for name, data := range map[string][]byte{"base64": attachment(1 << 20), "mail": blobtest.Body(1, 1<<20), "noise": noise(1 << 20)} {
+	for name, data := range map[string][]byte{"base64": attachment(1 << 20), "mail": blobtest.Body(1, 1<<20), "noise": blobtest.Noise(1, 1<<20)} {
 		b.Run(name, func(b *testing.B) {
 			s := openBench(b)
 			b.SetBytes(int64(len(data)))
@@ -78,12 +74,6 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-func noise(n int) []byte {
-	p := make([]byte, n)
-	rand.NewChaCha8([32]byte{}).Read(p)
-	return p
-}
-
 // nowhere is a file that takes everything.
 type nowhere struct{ file }
 
@@ -92,7 +82,7 @@ func (nowhere) Close() error                { return nil }
 
 // BenchmarkOpenRead opens a blob and reads all of it in pieces of 32 KiB.
 func BenchmarkOpenRead(b *testing.B) {
-	for name, data := range map[string][]byte{"base64-64K": attachment(64 << 10), "base64-1M": attachment(1 << 20), "noise-1M": noise(1 << 20)} {
+	for name, data := range map[string][]byte{"base64-64K": attachment(64 << 10), "base64-1M": attachment(1 << 20), "noise-1M": blobtest.Noise(1, 1<<20)} {
 		b.Run(name, func(b *testing.B) {
 			s := openBench(b)
 			id := put(b, s, data)
