@@ -2,10 +2,8 @@ package imapd
 
 import (
 	"context"
-	"errors"
 
 	"posthorn/internal/fault"
-	"posthorn/internal/imapwire"
 )
 
 // states is a set of session states (RFC 3501 §3).
@@ -20,7 +18,9 @@ const (
 	anyState = notAuthenticated | loggedIn
 )
 
-// spec says of a command when it is allowed and who runs it.
+// spec says of a command when it is allowed and who runs it. A handler decodes the
+// arguments, does its work and writes its untagged responses; its error, or none,
+// becomes the tagged reply.
 type spec struct {
 	in  states
 	run func(*session, context.Context, *command) error
@@ -192,13 +192,4 @@ func (s *session) syntax() error {
 // mailboxArgument decodes a space and the name of a mailbox.
 func (s *session) mailboxArgument(name *string) bool {
 	return s.dec.SP() && s.dec.Mailbox(name)
-}
-
-// asSyntaxError finds what the decoder expected.
-func asSyntaxError(err error) *imapwire.SyntaxError {
-	var e *imapwire.SyntaxError
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"strings"
 
 	"posthorn/internal/imapwire"
 )
@@ -12,13 +13,7 @@ func (s *session) id(context.Context, *command) error {
 	if !s.dec.SP() || !s.dec.ID(&pairs) || !s.dec.End() {
 		return s.syntax()
 	}
-	if len(pairs) > 0 {
-		client := make([]any, 0, 2*len(pairs))
-		for _, p := range pairs {
-			client = append(client, "client."+p.Name, p.Value)
-		}
-		s.conn.Log().Info("client", client...)
-	}
+	s.logClient(pairs)
 	server := []imapwire.Pair{{Name: "name", Value: "Posthorn"}}
 	if s.srv.version != "" {
 		server = append(server, imapwire.Pair{Name: "version", Value: s.srv.version})
@@ -26,3 +21,20 @@ func (s *session) id(context.Context, *command) error {
 	s.line("* ID ", string(imapwire.AppendID(nil, server)))
 	return nil
 }
+
+// logClient notes name and version of the client, which help to understand it.
+func (s *session) logClient(pairs []imapwire.Pair) {
+	var client []any
+	for _, p := range pairs {
+		switch name := strings.ToLower(p.Name); name {
+		case "name", "version", "vendor", "os":
+			client = append(client, name, short(p.Value))
+		}
+	}
+	if client != nil {
+		s.conn.Log().Info("client", client...)
+	}
+}
+
+// short is the beginning of what a client said, for the log.
+func short(text string) string { return text[:min(len(text), 100)] }

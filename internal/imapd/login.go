@@ -23,7 +23,7 @@ var errPrivacy = no("PRIVACYREQUIRED", "Use TLS first")
 func (s *session) authorize(ctx context.Context, c *command, user, password string) error {
 	id, name, err := s.srv.auth.Authenticate(ctx, user, password, s.conn.RemoteAddr().Addr())
 	if err != nil {
-		s.conn.Log().Info("login failed", "login", user, "error", err)
+		s.conn.Log().Info("login failed", "login", short(user), "error", err)
 		if s.conn.ProtocolError() {
 			s.line(c.tag, " NO [AUTHENTICATIONFAILED] Too many attempts")
 			s.readErr = errMistakes

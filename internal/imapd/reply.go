@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/imapwire"
 )
 
 type status uint8
@@ -59,13 +60,14 @@ func (s *session) explain(c *command, err error) reply {
 	if errors.As(err, &r) {
 		return *r
 	}
-	if e := asSyntaxError(err); e != nil {
-		return reply{statusBAD, "", "Syntax error: " + e.Error()}
+	var syntax *imapwire.SyntaxError
+	if errors.As(err, &syntax) {
+		return reply{statusBAD, "", "Syntax error: " + syntax.Error()}
 	}
-	kind := fault.KindOf(err)
 	if err == s.dec.Err() { // a command too long or nested too deeply
 		return reply{statusBAD, "LIMIT", "The command is too long or too complex"}
 	}
+	kind := fault.KindOf(err)
 	switch kind {
 	case fault.Internal, fault.Corrupt, fault.StorageFull, fault.Unavailable:
 		s.conn.Log().Error("command failed", "command", c.name, "error", err)

@@ -57,6 +57,7 @@ type finder struct {
 	ctx   context.Context
 	query *query
 	hits  []hit
+	at    candidate   // the message that is being looked at
 	open  collector   // messages that need to be looked at more closely
 	large []store.UID // messages whose bodies must be opened one by one
 }
@@ -72,7 +73,7 @@ const bodiesAtOnce = 64
 func (f *finder) run() error {
 	snap := f.box.view.Snapshot
 	first := func(seq int, e store.Entry) bool {
-		f.judge(&candidate{seq: seq, Entry: e, level: fromSnapshot})
+		f.judge(candidate{seq: seq, Entry: e, level: fromSnapshot})
 		return true
 	}
 	switch {
@@ -94,8 +95,9 @@ func (f *finder) run() error {
 }
 
 // judge notes what comes of a candidate.
-func (f *finder) judge(c *candidate) {
-	switch f.query.test(c) {
+func (f *finder) judge(c candidate) {
+	f.at = c
+	switch f.query.test(&f.at) {
 	case yes:
 		f.hits = append(f.hits, hit{c.seq, c.UID})
 	case unknown:
@@ -122,7 +124,7 @@ func (f *finder) searchRecords(snap *store.Snapshot) error {
 			f.hits, f.open = f.hits[:found], collector{}
 		}
 		if last = e.UID; r != nil {
-			f.judge(&candidate{seq: seq, Entry: e, level: fromRecord, record: r})
+			f.judge(candidate{seq: seq, Entry: e, level: fromRecord, record: r})
 		}
 		return f.ctx.Err() == nil
 	})
@@ -144,7 +146,7 @@ func (f *finder) searchBodies(snap *store.Snapshot) error {
 				f.large = append(f.large, e.UID)
 			default:
 				text := newFullText(bytes.NewReader(body), int64(len(body)), r.Layout)
-				f.judge(&candidate{seq: seq, Entry: e, level: fromBody, record: r, text: text})
+				f.judge(candidate{seq: seq, Entry: e, level: fromBody, record: r, text: text})
 			}
 			return n < bodiesAtOnce
 		})
@@ -187,7 +189,7 @@ func (f *finder) searchLarge(snap *store.Snapshot) error {
 			continue
 		}
 		text := newFullText(body, body.Size(), m.record.Layout)
-		f.judge(&candidate{seq: m.seq, Entry: m.Entry, level: fromBody, record: m.record, text: text})
+		f.judge(candidate{seq: m.seq, Entry: m.Entry, level: fromBody, record: m.record, text: text})
 		body.Close()
 	}
 	return nil

@@ -47,10 +47,15 @@ type query struct {
 type compiler struct {
 	box     *mailbox
 	charset string
+	texts   int // keys that have to look into bodies
 }
 
+// maxTexts is how many keys of a search may look into bodies: each of them decodes
+// every message that the others leave.
+const maxTexts = 20
+
 func (m *mailbox) compile(o *imapwire.SearchOptions) (*query, error) {
-	c := compiler{m, o.Charset}
+	c := compiler{box: m, charset: o.Charset}
 	t, _, err := c.key(&o.Key)
 	if err != nil {
 		return nil, err
@@ -82,6 +87,9 @@ func (c *compiler) key(k *imapwire.SearchKey) (test, source, error) {
 	case imapwire.SearchHeader:
 		return c.header(k)
 	case imapwire.SearchBody, imapwire.SearchText:
+		if c.texts++; c.texts > maxTexts {
+			return nil, 0, no("LIMIT", "Too many BODY and TEXT keys in one search")
+		}
 		n, err := newNeedle(c.charset, k.Text)
 		return textTest(n, k.Op == imapwire.SearchText), fromBody, err
 	case imapwire.SearchBefore, imapwire.SearchOn, imapwire.SearchSince:

@@ -62,8 +62,8 @@ func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (
 	if err != nil {
 		return nil, err
 	}
-	m := &mailbox{id: found.ID, readOnly: readOnly}
-	if !readOnly {
+	m := &mailbox{id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
+	if found.Recent > 0 && !readOnly {
 		if m.recentFrom, err = s.account.ClaimRecent(ctx, m.id); err != nil {
 			return nil, err
 		}
@@ -72,9 +72,9 @@ func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (
 	if m.view.Snapshot, err = s.account.Snapshot(ctx, m.id); err != nil {
 		return nil, err
 	}
-	if readOnly { // RFC 3501 §6.3.2: without taking \Recent from anyone
-		m.recentFrom = m.view.UIDNext()
-		if first := m.view.Len() - int(found.Recent) + 1; first >= 1 && first <= m.view.Len() {
+	if readOnly { // RFC 3501 §6.3.2: no message loses its \Recent
+		end := m.view.SeqFrom(found.UIDNext)
+		if first := max(1, end-int(found.Recent)); first < end {
 			m.recentFrom = m.view.At(first).UID
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"posthorn/internal/store"
 )
 
-// store is STORE (RFC 3501 §6.4.6).
+// store is STORE (RFC 3501 §6.4.6). What others have changed is told after it, not
+// before: a FETCH response during a STORE shows what the message is like then.
 func (s *session) store(ctx context.Context, c *command) error {
 	var set imapwire.NumSet
 	var o imapwire.StoreOptions
@@ -20,7 +21,7 @@ func (s *session) store(ctx context.Context, c *command) error {
 	if s.box.readOnly {
 		return errReadOnly
 	}
-	sel, err := s.selection(ctx, c, set)
+	sel, err := s.box.view.selection(set, c.uid)
 	if err != nil {
 		return err
 	}
@@ -33,6 +34,9 @@ func (s *session) store(ctx context.Context, c *command) error {
 		own := &ownChange{sel.uids, o.Silent, effect(change, after)}
 		if s.readErr = s.tell(after, telling{uid: c.uid, own: own}); s.readErr != nil {
 			return s.readErr
+		}
+		if sel, err = s.box.view.selection(set, c.uid); err != nil { // some may be gone
+			return err
 		}
 	}
 	if sel.gone {
