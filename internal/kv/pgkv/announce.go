@@ -2,7 +2,6 @@ package pgkv
 
 import (
 	"context"
-	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,13 +20,13 @@ type announcer struct {
 	node   string // this node's name
 	dialer *dialer
 	beat   time.Duration
-	log    *slog.Logger
 
 	mu      sync.Mutex
 	changed map[kv.Shard]bool // and not yet told
 	wake    chan struct{}     // holds one when there is something to tell
 
-	conn *pgconn.PgConn // nil: to be made; used by run only
+	conn   *pgconn.PgConn // nil: to be made; used by run only, as is what follows
+	outage outage
 }
 
 // announce has the shards announced soon.
@@ -56,11 +55,12 @@ func (a *announcer) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-a.wake:
+			wait := pace
 			if !a.sayChanged(ctx) {
-				a.announce(nil) // again
-				sleep(ctx, lastPause)
+				wait = lastPause
+				a.announce(nil) // try again
 			}
-			sleep(ctx, pace)
+			_ = sleep(ctx, wait)
 		case <-beat.C:
 			a.say(ctx, "beat")
 		case <-ctx.Done():
@@ -138,8 +138,13 @@ func (a *announcer) say(ctx context.Context, messages ...string) bool {
 			err = a.conn.ExecPrepared(ctx, "say", [][]byte{[]byte(a.node + " " + m)}, nil, nil).Read().Err
 		}
 	}
+	switch {
+	case err == nil:
+		a.outage.over()
+	case ctx.Err() != context.Canceled: // which is no news
+		a.outage.failed(err)
+	}
 	if err != nil {
-		a.log.Info("announcing to other nodes failed, to be tried again", "error", err)
 		a.hangUp()
 	}
 	return err == nil

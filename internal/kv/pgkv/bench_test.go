@@ -2,6 +2,7 @@ package pgkv_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,10 +46,7 @@ func deliver(b *testing.B, engine kv.Engine, shard kv.Shard, body []byte) {
 // all to one.
 func BenchmarkUpdate(b *testing.B) {
 	for _, goroutines := range []int{1, 8, 32} {
-		for _, shards := range []int{goroutines, 1} {
-			if goroutines == 1 && b.Name() == "" {
-				continue
-			}
+		for _, shards := range slices.Compact([]int{goroutines, 1}) {
 			b.Run(fmt.Sprintf("goroutines=%d/shards=%d", goroutines, shards), func(b *testing.B) {
 				server, engine := benchmarkEngine(b)
 				body := make([]byte, 4096)

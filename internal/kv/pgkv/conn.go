@@ -31,7 +31,7 @@ type conn struct {
 	seq     int64 // the latest mark
 
 	begun  bool  // something was sent since the last sync
-	midway bool  // in the middle of the rows of a result
+	midway bool  // in the middle of the rows of a result; stays so after a panic
 	syncs  int   // sent, and their answers not yet seen
 	err    error // why the connection is of no use any more
 
@@ -85,24 +85,18 @@ func (c *conn) next() (*pgconn.ResultReader, error) {
 	}
 }
 
-// skip passes over n results that hold no rows, or none of interest.
+// skip passes over n results that are of no interest.
 func (c *conn) skip(n int) error {
 	for range n {
-		if _, err := c.count(); err != nil {
+		r, err := c.next()
+		if err != nil {
 			return err
+		}
+		if _, err := r.Close(); err != nil {
+			return c.fail(err)
 		}
 	}
 	return nil
-}
-
-// count passes over a result and gives the number of rows that it speaks of.
-func (c *conn) count() (int64, error) {
-	r, err := c.next()
-	if err != nil {
-		return 0, err
-	}
-	tag, err := r.Close()
-	return tag.RowsAffected(), c.fail(err)
 }
 
 // rows calls fn with the rows of the next result, until it returns false.
@@ -136,7 +130,8 @@ func (c *conn) row(ctx context.Context) (value []byte, ok bool, err error) {
 }
 
 // commit sends what is queued and a sync, and waits for the end of the transaction.
-// Unless the error is of kind PgError, the outcome is open.
+// If that is an error of a statement, nothing was committed; after any other error
+// the outcome is open.
 func (c *conn) commit() error {
 	c.trips.Add(1)
 	if err := c.sync(); err != nil {

@@ -41,6 +41,7 @@ import (
 type Options struct {
 	// DSN says where the database is and as whom to use it, as a URL or as
 	// libpq's keywords. The database has to exist; its tables are ours to make.
+	// A pooler in between has to be in session mode.
 	DSN string
 	// MaxWriters and MaxReaders limit the connections of Updates and of Views;
 	// 16 each. There are two more for what nodes tell each other.

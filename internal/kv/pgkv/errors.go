@@ -10,8 +10,10 @@ import (
 )
 
 // transient marks an error after which the same may go well when it is tried
-// again from its start. It never leaves this package.
+// again from its start. No Update or View returns it.
 type transient struct{ error }
+
+func (t transient) Unwrap() error { return t.error }
 
 // PostgreSQL's error codes that are told apart, besides whole classes of them.
 const (

@@ -113,6 +113,55 @@ func appendTo(tx kv.Tx, word string) error {
 	return tx.In("a").Put([]byte("key"), fmt.Appendf(nil, "%s %s", value, word))
 }
 
+// TestPanicInScan panics while the rows of two ranges are on their way, and has the
+// next in the group read.
+func TestPanicInScan(t *testing.T) {
+	engine, err := Open(t.Context(), Options{DSN: pgtest.Start(t).NewSchema(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	shards := []kv.Shard{"a"}
+	inside, leave := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	var all sync.WaitGroup
+	update := func(fn func(w kv.Writer) error) {
+		all.Go(func() {
+			defer func() { _ = recover() }()
+			if err := engine.Update(t.Context(), shards, func(tx kv.Tx) error { return fn(tx.In("a")) }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	update(func(w kv.Writer) error {
+		for i := range 9 {
+			if err := w.Put([]byte{byte(i)}, []byte{byte(i + 100)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	all.Wait()
+	update(func(w kv.Writer) error {
+		once.Do(func() { close(inside) })
+		<-leave
+		return w.DeleteRange([]byte{3}, []byte{6})
+	})
+	<-inside
+	update(func(w kv.Writer) error { return w.Scan(kv.Range{}, func(_, _ []byte) bool { panic("on purpose") }) })
+	joined(t, engine, 2)
+	update(func(w kv.Writer) error {
+		value, _, err := w.Get([]byte{1})
+		if len(value) != 1 || value[0] != 101 {
+			t.Errorf("Get after the panic of another gives %v, %v", value, err)
+		}
+		return err
+	})
+	joined(t, engine, 3)
+	close(leave)
+	all.Wait()
+}
+
 // TestLeaderGone cancels the one that others follow while it waits for its lock.
 func TestLeaderGone(t *testing.T) {
 	engine, err := Open(t.Context(), Options{DSN: pgtest.Start(t).NewSchema(t)})

@@ -25,9 +25,10 @@ type listener struct {
 	silence  time.Duration // after which a node counts as dead
 	log      *slog.Logger
 
-	peers map[string]*peer // used by run only, as is what follows
-	own   time.Time        // when we heard ourselves
-	began time.Time        // when we began to listen; zero: and that is long ago
+	outage outage           // used by run only, as is what follows
+	peers  map[string]*peer // by name
+	own    time.Time        // when we heard ourselves
+	began  time.Time        // when we began to listen; zero: and that is long ago
 }
 
 // peer is another node.
@@ -50,7 +51,7 @@ func (l *listener) run(ctx context.Context) {
 		began := time.Now()
 		err := l.listen(ctx)
 		if ctx.Err() == nil {
-			l.log.Warn("listening to other nodes was interrupted", "error", err)
+			l.outage.failed(err)
 		}
 		if time.Since(began) > l.silence {
 			pauses = backoff{}
@@ -73,6 +74,7 @@ func (l *listener) listen(ctx context.Context) error {
 	if err := exec(ctx, c, "LISTEN "+channel); err != nil {
 		return err
 	}
+	l.outage.over()
 	now := time.Now()
 	l.began, l.own = now, now
 	for _, p := range l.peers {

@@ -2,6 +2,7 @@ package pgkv
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -38,11 +39,12 @@ func newNodes(d *dialer, watchers *kv.Watchers, o Options) *nodes {
 	name := strconv.FormatUint(uint64(randomID()), 36)
 	return &nodes{
 		announcer: &announcer{
-			node: name, dialer: d, beat: o.Beat, log: o.Logger,
+			node: name, dialer: d, beat: o.Beat, outage: outage{log: o.Logger, what: "telling other nodes"},
 			changed: make(map[kv.Shard]bool), wake: make(chan struct{}, 1),
 		},
 		listener: &listener{
-			node: name, dialer: d, silence: silentBeats * o.Beat, log: o.Logger,
+			node: name, dialer: d, silence: silentBeats * o.Beat,
+			log: o.Logger, outage: outage{log: o.Logger, what: "listening to other nodes"},
 			watchers: watchers, peers: make(map[string]*peer),
 		},
 	}
@@ -69,3 +71,24 @@ func (n *nodes) stop() {
 
 // goodbye is how long a connection gets to be closed in order.
 const goodbye = time.Second
+
+// outage tells the log when something begins to fail, and when it works again.
+type outage struct {
+	log   *slog.Logger
+	what  string
+	since time.Time // zero: it works
+}
+
+func (o *outage) failed(err error) {
+	if o.since.IsZero() {
+		o.since = time.Now()
+		o.log.Warn(o.what+" is interrupted", "error", err)
+	}
+}
+
+func (o *outage) over() {
+	if !o.since.IsZero() {
+		o.log.Info(o.what+" works again", "after", time.Since(o.since))
+		o.since = time.Time{}
+	}
+}

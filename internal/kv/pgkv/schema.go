@@ -75,7 +75,7 @@ func migrate(ctx context.Context, c *pgconn.PgConn) error {
 	if version, err := schemaVersion(ctx, c); err != nil || version >= len(migrations) {
 		return err
 	}
-	if err := exec(ctx, c, fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", int64(schemaLock))); err != nil {
+	if err := exec(ctx, c, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%d)", int64(schemaLock))); err != nil {
 		return err
 	}
 	if err := migrateLocked(ctx, c); err != nil {

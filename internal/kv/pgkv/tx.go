@@ -3,6 +3,7 @@ package pgkv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -117,11 +118,18 @@ type update struct {
 	overlays []overlay // by shard
 }
 
-// call attends to ctx while fn runs, and also when it panics.
+// call attends to ctx while fn runs, and cleans up also when it panics.
 func (u *update) call(fn func(kv.Tx) error) error {
 	defer u.conn.attend(u.ctx)()
+	defer func() {
+		if u.conn.midway { // it panicked inside a Scan: results are left unread
+			_ = u.fail(errAbandoned)
+		}
+	}()
 	return fn(u)
 }
+
+var errAbandoned = errors.New("abandoned in the middle of a scan")
 
 func (u *update) In(s kv.Shard) kv.Writer {
 	i, ok := slices.BinarySearch(u.set.names, s)
