@@ -139,6 +139,12 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 				return true
 			})
 		},
+		// diskspace bytes (negative: no end of it)
+		"diskspace": func(args []string, _ map[string]string) error {
+			n, err := strconv.ParseInt(args[0], 10, 64)
+			w.blobs.SetFree(n)
+			return err
+		},
 		// shutdown
 		"shutdown": func([]string, map[string]string) error {
 			go func() {
