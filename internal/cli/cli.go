@@ -131,7 +131,7 @@ func (t told) Error() string { return fmt.Sprintf("exit %d", int(t)) }
 
 // kindOf is what sort of failure an error is, for programs.
 func kindOf(err error) fault.Kind {
-	if problems := (config.Problems)(nil); errors.As(err, &problems) {
+	if problems := config.Problems(nil); errors.As(err, &problems) {
 		return fault.Invalid
 	}
 	return fault.KindOf(err)

@@ -32,8 +32,11 @@ var listReturns = []struct {
 	name   string
 	option ListReturn
 }{
-	{"SUBSCRIBED", ReturnSubscribed}, {"CHILDREN", ReturnChildren}, {"SPECIAL-USE", ReturnSpecialUse},
-	{"STATUS", ReturnStatus}, {"MYRIGHTS", ReturnMyRights},
+	{"SUBSCRIBED", ReturnSubscribed},
+	{"CHILDREN", ReturnChildren},
+	{"SPECIAL-USE", ReturnSpecialUse},
+	{"STATUS", ReturnStatus},
+	{"MYRIGHTS", ReturnMyRights},
 }
 
 // ListOptions are the arguments of LIST. Reference and Patterns are as on the wire:
@@ -153,7 +156,7 @@ func AppendList(dst []byte, o *ListOptions) []byte {
 
 func appendPattern(dst []byte, p string) []byte {
 	for i := range len(p) {
-		if c := p[i]; classes[c]&(atomChar) == 0 && c != '%' && c != '*' {
+		if c := p[i]; classes[c]&atomChar == 0 && c != '%' && c != '*' {
 			return AppendString(dst, p)
 		}
 	}

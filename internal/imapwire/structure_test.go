@@ -17,8 +17,12 @@ func TestEnvelope(t *testing.T) {
 		Date: "Wed, 17 Jul 1996 02:23:25 -0700 (PDT)", Subject: "IMAP4rev1 WG mtg summary and minutes",
 		From: []message.Address{terry},
 		To:   []message.Address{{Mailbox: "imap", Host: "cac.washington.edu"}},
-		Cc: []message.Address{{Mailbox: "Undisclosed \"people\""}, {Route: "@a,@b", Mailbox: "minutes", Host: "CNRI.Reston.VA.US"}, {},
-			{Name: "Jöhn", Mailbox: "KLENSIN", Host: "MIT.EDU"}},
+		Cc: []message.Address{
+			{Mailbox: "Undisclosed \"people\""},
+			{Route: "@a,@b", Mailbox: "minutes", Host: "CNRI.Reston.VA.US"},
+			{},
+			{Name: "Jöhn", Mailbox: "KLENSIN", Host: "MIT.EDU"},
+		},
 		MessageID: "<B27397-0100000@cac.washington.edu>",
 	}
 	gray := `(("Terry Gray" NIL "gray" "cac.washington.edu"))`

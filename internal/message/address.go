@@ -181,13 +181,13 @@ func (p *addressParser) bare(s string) {
 	s = strings.Trim(s, " \t")
 	switch {
 	case s == "":
-	case strings.IndexByte(s, '@') < 0:
-		if name := phrase(s); name == s && strings.IndexAny(s, " \t") < 0 {
+	case !strings.Contains(s, "@"):
+		if name := phrase(s); name == s && !strings.ContainsAny(s, " \t") {
 			p.list = append(p.list, Address{Name: comment, Mailbox: s, Host: MissingDomain})
 		} else if name != "" {
 			p.list = append(p.list, Address{Name: name, Mailbox: MissingMailbox, Host: MissingDomain})
 		}
-	case strings.IndexAny(s, " \t") < 0:
+	case !strings.ContainsAny(s, " \t"):
 		mailbox, host := splitAddress(s)
 		p.list = append(p.list, Address{Name: comment, Mailbox: mailbox, Host: host})
 	default:
@@ -371,7 +371,7 @@ func dropComments(s string) string {
 
 // dropBytes takes all bytes of the set out of s.
 func dropBytes(s, set string) string {
-	if strings.IndexAny(s, set) < 0 {
+	if !strings.ContainsAny(s, set) {
 		return s
 	}
 	b := make([]byte, 0, len(s))

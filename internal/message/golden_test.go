@@ -74,8 +74,13 @@ func dumpPart(b *strings.Builder, p *Part, raw []byte, number string, depth int)
 	in += "  "
 	dumpParams(b, in+"param", p.Params)
 	for _, f := range []struct{ name, value string }{
-		{"encoding", p.Encoding}, {"id", p.ID}, {"description", DecodeHeader(p.Description)}, {"md5", p.MD5},
-		{"location", p.Location}, {"language", strings.Join(p.Language, " ")}, {"disposition", p.Disposition},
+		{"encoding", p.Encoding},
+		{"id", p.ID},
+		{"description", DecodeHeader(p.Description)},
+		{"md5", p.MD5},
+		{"location", p.Location},
+		{"language", strings.Join(p.Language, " ")},
+		{"disposition", p.Disposition},
 	} {
 		if f.value != "" {
 			fmt.Fprintf(b, "%s%s %q\n", in, f.name, f.value)
