@@ -116,7 +116,7 @@ func mustFail[Request, Response any](t *testing.T, op Operation[Request, Respons
 func TestWrongRequests(t *testing.T) {
 	c := Local(newAdmin(t))
 	mustFail(t, Operation[Nothing, Nothing]{"no/such"}, c, Nothing{}, fault.Unsupported, "this posthorn has no operation /v1/no/such")
-	mustFail(t, Operation[[]int, Nothing]{AddDomain.path}, c, []int{1}, fault.Invalid, "the request is not the JSON of domain/add")
+	mustFail(t, Operation[[]int, Nothing]{"domain/add"}, c, []int{1}, fault.Invalid, "the request is not the JSON of domain/add")
 }
 
 func TestListsAreNeverNull(t *testing.T) {
