@@ -13,7 +13,7 @@ build:
 
 run: build
 	$(say) "starting a mail server with a throw-away store; Ctrl-C ends it"
-	bin/posthorn demo
+	bin/posthorn demo $(ARGS)
 
 test: deps race peers
 	@$(MAKE) --no-print-directory torture ROUNDS=1
