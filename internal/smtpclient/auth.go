@@ -37,7 +37,7 @@ func (c *Client) authenticate() error {
 	case reply.Class() == 4:
 		return c.refused(AtAuth, reply)
 	case reply.Class() != 2:
-		return &Error{AtAuth, reply, fault.New(fault.Unauthenticated, "the server says: %v", reply)}
+		return wrap(AtAuth, reply, fault.New(fault.Unauthenticated, "the server says: %v", reply))
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (c *conn) reply(stage Stage, timeout time.Duration) (smtpwire.Reply, error)
 		}
 		c.breakOff(err, timeout)
 	}
-	return smtpwire.Reply{}, &Error{stage, c.goodbye, c.broken}
+	return smtpwire.Reply{}, wrap(stage, c.goodbye, c.broken)
 }
 
 // isGood says that nothing speaks against using the connection further.
@@ -116,7 +116,7 @@ func (c *conn) muted() error {
 	if c.mute == nil {
 		return nil
 	}
-	return &Error{Stage: AtEnd, err: c.mute}
+	return wrap(AtEnd, smtpwire.Reply{}, c.mute)
 }
 
 // breakOff finds the reason that tells most.

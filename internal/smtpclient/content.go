@@ -45,7 +45,7 @@ func (t *transaction) sendNothing() {
 func (t *transaction) abandon(err error) {
 	t.c.conn.nc.Close()
 	t.c.conn.broken = fault.New(fault.KindOf(err), "the message cannot be read: %w", err)
-	t.fail(&Error{Stage: AtEnd, err: t.c.conn.broken})
+	t.fail(wrap(AtEnd, smtpwire.Reply{}, t.c.conn.broken))
 }
 
 // results reads what the server says to the message: once, or, with LMTP, once for

@@ -144,7 +144,7 @@ func (t *transaction) addRecipient(steps []step, i int) []step {
 	line := t.c.rcptCommand(to)
 	switch {
 	case !isASCII(to.To) && !t.c.Supports("SMTPUTF8"): // RFC 6531 §3.2
-		t.failOne(i, newError(AtRcpt, fault.Unsupported, "the address is in UTF-8, which the server does not take (SMTPUTF8)"))
+		t.failOne(i, lacks(AtRcpt, smtpwire.EnhancedCode{5, 6, 7}, "the address is in UTF-8, which the server does not take (SMTPUTF8)"))
 		return steps
 	case !isLine(line):
 		t.failOne(i, newError(AtRcpt, fault.Internal, "not a command: %q", line))

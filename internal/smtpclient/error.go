@@ -44,9 +44,10 @@ func (s Stage) String() string {
 //   - Canceled: our own context has ended;
 //   - any other: of the reader that the message comes from.
 type Error struct {
-	Stage Stage
-	Reply smtpwire.Reply // what the server said; zero if it did not say anything
-	err   error
+	Stage  Stage
+	Reply  smtpwire.Reply        // what the server said; zero if it did not say anything
+	Status smtpwire.EnhancedCode // what it is called if nobody has said it (RFC 3463)
+	err    error
 }
 
 func (e *Error) Error() string { return "smtp: " + e.Stage.String() + ": " + e.err.Error() }
@@ -56,7 +57,34 @@ func (e *Error) Unwrap() error { return e.err }
 
 // newError makes an error that is not in the words of the server.
 func newError(stage Stage, kind fault.Kind, format string, args ...any) *Error {
-	return &Error{Stage: stage, err: fault.New(kind, format, args...)}
+	return wrap(stage, smtpwire.Reply{}, fault.New(kind, format, args...))
+}
+
+// lacks is the error of a message that needs what the server does not have.
+func lacks(stage Stage, status smtpwire.EnhancedCode, format string, args ...any) *Error {
+	return &Error{Stage: stage, Status: status, err: fault.New(fault.Unsupported, format, args...)}
+}
+
+// wrap makes an error of one that has a kind.
+func wrap(stage Stage, reply smtpwire.Reply, err error) *Error {
+	return &Error{stage, reply, status(stage, fault.KindOf(err)), err}
+}
+
+// status is what the codes of RFC 3463 and RFC 5248 have for a failure.
+func status(stage Stage, kind fault.Kind) smtpwire.EnhancedCode {
+	switch {
+	case kind == fault.Unauthenticated:
+		return smtpwire.EnhancedCode{4, 7, 8} // credentials invalid
+	case kind == fault.TooLarge:
+		return smtpwire.EnhancedCode{5, 3, 4} // message too big for system
+	case kind == fault.Invalid:
+		return smtpwire.EnhancedCode{4, 5, 0} // some protocol error
+	case kind == fault.Unavailable && stage == AtTLS:
+		return smtpwire.EnhancedCode{4, 7, 10} // encryption needed
+	case kind == fault.Unavailable:
+		return smtpwire.EnhancedCode{4, 4, 2} // bad connection
+	}
+	return smtpwire.EnhancedCode{4, 3, 0} // some system error: our own
 }
 
 // refused is the error of a reply that is not the one that was hoped for.
@@ -71,5 +99,5 @@ func (c *Client) refused(stage Stage, reply smtpwire.Reply) *Error {
 	case 5:
 		kind = fault.Denied
 	}
-	return &Error{stage, reply, fault.New(kind, "the server says: %v", reply)}
+	return wrap(stage, reply, fault.New(kind, "the server says: %v", reply))
 }

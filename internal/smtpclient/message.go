@@ -57,15 +57,15 @@ func (c *Client) check(m *Message) *Error {
 	size, limit := m.Size, c.MaxSize()
 	switch {
 	case m.RequireTLS && c.conn.tls == nil: // RFC 8689 §4.2.1
-		return newError(AtMail, fault.Unsupported, "the message asks for TLS on all its way, and the server does not offer it")
+		return lacks(AtMail, smtpwire.EnhancedCode{5, 7, 10}, "the message asks for TLS on all its way, and the server does not offer it")
 	case m.RequireTLS && !c.Supports("REQUIRETLS"):
-		return newError(AtMail, fault.Unsupported, "the message asks for TLS on all its way, which the server does not promise (REQUIRETLS)")
+		return lacks(AtMail, smtpwire.EnhancedCode{5, 7, 30}, "the message asks for TLS on all its way, which the server does not promise (REQUIRETLS)")
 	case (m.UTF8 || !isASCII(m.From)) && !c.Supports("SMTPUTF8"): // RFC 6531 §3.2
-		return newError(AtMail, fault.Unsupported, "the message has addresses or headers in UTF-8, which the server does not take (SMTPUTF8)")
+		return lacks(AtMail, smtpwire.EnhancedCode{5, 6, 7}, "the message has addresses or headers in UTF-8, which the server does not take (SMTPUTF8)")
 	case m.Body == Body8Bit && !c.Supports("8BITMIME"): // RFC 6152 §3
-		return newError(AtMail, fault.Unsupported, "the message has 8-bit text, which the server does not take (8BITMIME)")
+		return lacks(AtMail, smtpwire.EnhancedCode{5, 6, 3}, "the message has 8-bit text, which the server does not take (8BITMIME)")
 	case m.Body == BodyBinary && !(c.Supports("BINARYMIME") && c.Supports("CHUNKING")): // RFC 3030 §3
-		return newError(AtMail, fault.Unsupported, "the message is binary, which the server does not take (BINARYMIME)")
+		return lacks(AtMail, smtpwire.EnhancedCode{5, 6, 1}, "the message is binary, which the server does not take (BINARYMIME)")
 	case limit > 0 && size > limit: // RFC 1870 §6.1
 		return newError(AtMail, fault.TooLarge, "the message has %d bytes, and the server takes at most %d", size, limit)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/smtpwire"
 )
 
 // TLSPolicy says what to do about TLS.
@@ -63,7 +64,7 @@ func (c *Client) handshake(ctx context.Context) error {
 	}
 	if err := c.conn.startTLS(ctx, config, c.o.Timeouts.Handshake); err != nil {
 		c.conn.broken = err
-		return &Error{Stage: AtTLS, err: err}
+		return wrap(AtTLS, smtpwire.Reply{}, err)
 	}
 	return nil
 }
