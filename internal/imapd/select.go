@@ -58,19 +58,17 @@ func (s *session) watch() {
 }
 
 func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (*mailbox, error) {
-	found, err := s.account.Mailbox(ctx, name)
+	s.stale.Store(false)
+	found, err := s.account.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	m := &mailbox{id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
+	m.view.Snapshot = found.Snapshot
 	if found.Recent > 0 && !readOnly {
 		if m.recentFrom, err = s.account.ClaimRecent(ctx, m.id); err != nil {
 			return nil, err
 		}
-	}
-	s.stale.Store(false)
-	if m.view.Snapshot, err = s.account.Snapshot(ctx, m.id); err != nil {
-		return nil, err
 	}
 	if readOnly { // RFC 3501 §6.3.2: no message loses its \Recent
 		end := m.view.SeqFrom(found.UIDNext)

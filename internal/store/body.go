@@ -64,22 +64,22 @@ func decodeBody(b []byte) (data []byte, id blob.ID, err error) {
 // fn returns. A message that cannot be read comes with a nil Record.
 func (a *Account) Bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, fn func(seq int, e Entry, r *Record, body []byte) bool) error {
 	return a.view(ctx, func(r kv.Reader) error {
+		b := bodyReader{account: a, reader: r, snap: snap}
 		for _, rg := range normalize(rs) {
 			for {
-				batch, err := bodyBatch(r, snap, rg)
-				if err != nil {
+				if err := b.fill(rg); err != nil {
 					return err
 				}
-				for _, one := range batch {
-					rec, body := a.withBody(r, snap, one)
+				for _, one := range b.batch {
+					rec, body := b.read(one)
 					if !fn(one.seq, one.entry, rec, body) {
 						return nil
 					}
 				}
-				if len(batch) < bodiesAtOnce {
+				if len(b.batch) < bodiesAtOnce {
 					break
 				}
-				rg.First = batch[len(batch)-1].entry.UID + 1
+				rg.First = b.batch[len(b.batch)-1].entry.UID + 1
 			}
 		}
 		return nil
@@ -90,35 +90,57 @@ func (a *Account) Bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, fn 
 // their bodies, which it cannot do during the scan.
 const bodiesAtOnce = 32
 
-type numbered struct {
-	seq int
-	stored
+// bodyReader reads messages with their bodies, a batch of records at a time.
+type bodyReader struct {
+	account *Account
+	reader  kv.Reader
+	snap    *Snapshot
+	batch   []located
+	copies  []byte // the records of the batch, one behind the other
+	record  Record
 }
 
-func bodyBatch(r kv.Reader, snap *Snapshot, rg UIDRange) ([]numbered, error) {
-	var batch []numbered
-	w := recordWalk{r, snap, func(seq int, e Entry, raw []byte) bool {
-		batch = append(batch, numbered{seq, stored{e, bytes.Clone(raw)}})
-		return len(batch) < bodiesAtOnce
+// located is a message and where its record lies in copies; from is negative if it
+// has none.
+type located struct {
+	seq      int
+	entry    Entry
+	from, to int
+}
+
+// fill reads the next batch of records.
+func (b *bodyReader) fill(rg UIDRange) error {
+	b.batch, b.copies = b.batch[:0], b.copies[:0]
+	w := recordWalk{b.reader, b.snap, func(seq int, e Entry, raw []byte) bool {
+		one := located{seq, e, -1, -1}
+		if raw != nil {
+			one.from, one.to = len(b.copies), len(b.copies)+len(raw)
+			b.copies = append(b.copies, raw...)
+		}
+		b.batch = append(b.batch, one)
+		return len(b.batch) < bodiesAtOnce
 	}}
 	_, err := w.run(rg)
-	return batch, err
+	return err
 }
 
-// withBody decodes a record and reads its body, if that is inline.
-func (a *Account) withBody(r kv.Reader, snap *Snapshot, one numbered) (*Record, []byte) {
-	rec := a.decode(new(Record), snap, one.entry.UID, one.record)
+// read decodes a record and reads its body, if that is inline.
+func (b *bodyReader) read(one located) (*Record, []byte) {
+	if one.from < 0 {
+		return nil, nil
+	}
+	rec := b.account.decode(&b.record, b.snap, one.entry.UID, b.copies[one.from:one.to])
 	if rec == nil {
 		return nil, nil
 	}
-	b, err := mustGet(r, keyBody(rec.EmailID), "a message's body")
+	stored, err := mustGet(b.reader, keyBody(rec.EmailID), "a message's body")
 	if err == nil {
 		var data []byte
-		if data, _, err = decodeBody(b); err == nil {
+		if data, _, err = decodeBody(stored); err == nil {
 			return rec, data
 		}
 	}
-	a.damaged(snap.id, one.entry.UID, err)
+	b.account.damaged(b.snap.id, one.entry.UID, err)
 	return nil, nil
 }
 

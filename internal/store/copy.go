@@ -4,31 +4,44 @@ import (
 	"posthorn/internal/fault"
 )
 
-var errMissingRecord = fault.New(fault.Corrupt, "store: the record is missing")
+var errNoRecord = fault.New(fault.Corrupt, "store: the message's record is missing or damaged")
 
 // Copied says where messages went: From[i] became To[i].
 type Copied struct{ From, To []UID }
 
 // Copy puts copies of the messages in these ranges into a mailbox of the account,
-// in their order, with their flags and dates (RFC 9051 §6.4.7). Bodies are shared.
+// in their order, with their flags and dates (RFC 9051 §6.4.7). Bodies are shared. If
+// one of them is damaged none is copied, for whoever copies may delete afterwards.
+// Errors: NotFound, OverQuota, Limit, Corrupt.
 func (tx *Tx) Copy(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) {
-	return tx.copy(from, rs, to, true)
+	return tx.copy(from, rs, to, copying)
 }
 
-// Move is Copy, and then the messages leave their mailbox (RFC 6851 §3).
+// Move is Copy, and then the messages that it copied leave their mailbox (RFC 6851 §3).
+// Damaged ones stay where they are. Errors: NotFound, Limit.
 func (tx *Tx) Move(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) {
-	res, err := tx.copy(from, rs, to, false)
+	res, err := tx.copy(from, rs, to, moving)
 	if err != nil || len(res.From) == 0 {
 		return res, err
 	}
-	// What has just come in must stay when a mailbox is moved into itself.
-	below := res.From[len(res.From)-1]
-	_, err = tx.takeOut(from, rs, moved, func(e Entry) bool { return e.UID <= below })
+	copied := make([]UIDRange, len(res.From))
+	for i, uid := range res.From {
+		copied[i] = UIDRange{uid, uid}
+	}
+	_, err = tx.takeOut(from, copied, moved, func(Entry) bool { return true })
 	return res, err
 }
 
-// copy does the work of both; only a copy is checked against the quota.
-func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, checkQuota bool) (Copied, error) {
+// transfer is why messages are copied.
+type transfer bool
+
+const (
+	copying transfer = true
+	moving  transfer = false // no more is stored than before, so the quota does not matter
+)
+
+// copy does the work of both.
+func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, why transfer) (Copied, error) {
 	var res Copied
 	src, err := tx.box(from)
 	if err != nil {
@@ -42,11 +55,11 @@ func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, checkQuota bool)
 	if err != nil {
 		return res, err
 	}
-	records, err := tx.collect(snap, rs)
+	records, err := tx.collect(snap, rs, why)
 	if err != nil {
 		return res, err
 	}
-	if err := tx.chargeCopies(records, checkQuota); err != nil {
+	if err := tx.chargeCopies(records, why); err != nil {
 		return res, err
 	}
 	for _, r := range records {
@@ -76,8 +89,8 @@ type stored struct {
 }
 
 // collect reads the records of messages, as they are before anything is written. A
-// message whose record is missing is left out: there is nothing to copy.
-func (tx *Tx) collect(snap *Snapshot, rs []UIDRange) ([]stored, error) {
+// message whose record is missing or damaged cannot be copied, and is not moved.
+func (tx *Tx) collect(snap *Snapshot, rs []UIDRange, why transfer) ([]stored, error) {
 	var all []stored
 	for _, rg := range normalize(rs) {
 		at := len(all)
@@ -93,7 +106,7 @@ func (tx *Tx) collect(snap *Snapshot, rs []UIDRange) ([]stored, error) {
 			for at < len(all) && all[at].entry.UID < uidOf(k) {
 				at++
 			}
-			if at < len(all) && all[at].entry.UID == uidOf(k) {
+			if at < len(all) && all[at].entry.UID == uidOf(k) && new(Record).decode(v) == nil {
 				all[at].record = copyRecord(v, tx.now)
 			}
 			return nil
@@ -105,7 +118,10 @@ func (tx *Tx) collect(snap *Snapshot, rs []UIDRange) ([]stored, error) {
 	kept := all[:0]
 	for _, s := range all {
 		if s.record == nil {
-			tx.account.damaged(snap.id, s.entry.UID, errMissingRecord)
+			tx.account.damaged(snap.id, s.entry.UID, errNoRecord)
+			if why == copying {
+				return nil, errNoRecord
+			}
 			continue
 		}
 		kept = append(kept, s)
@@ -113,12 +129,12 @@ func (tx *Tx) collect(snap *Snapshot, rs []UIDRange) ([]stored, error) {
 	return kept, nil
 }
 
-func (tx *Tx) chargeCopies(records []stored, check bool) error {
+func (tx *Tx) chargeCopies(records []stored, why transfer) error {
 	var bytes int64
 	for _, r := range records {
 		bytes += int64(r.entry.Size)
 	}
-	if check {
+	if why == copying {
 		return tx.charge(int64(len(records)), bytes)
 	}
 	tx.head.usedBytes += bytes

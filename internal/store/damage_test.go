@@ -152,6 +152,32 @@ func TestDamageStaysWhereItIs(t *testing.T) {
 	}
 }
 
+// A damaged message stays where it is when its mailbox is copied or moved.
+func TestDamageIsNotMoved(t *testing.T) {
+	s, a := newTestStore(t, time.Now)
+	err := s.engine.Update(t.Context(), []kv.Shard{a.shard}, func(tx kv.Tx) error {
+		return tx.In(a.shard).Put(keyRecord(InboxID, 2), []byte{recordVersion})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var res Copied
+	err = a.Update(t.Context(), func(tx *Tx) error {
+		box, err := tx.Mailbox("Trash")
+		if err == nil {
+			res, err = tx.Move(InboxID, AllUIDs, box.ID)
+		}
+		return err
+	})
+	if err != nil || len(res.From) != 2 {
+		t.Errorf("moved %v, %v; expected the two whole messages", res.From, err)
+	}
+	snap, err := a.Snapshot(t.Context(), InboxID)
+	if err != nil || snap.Len() != 1 || snap.At(1).UID != 2 {
+		t.Errorf("left behind: %d messages, %v; expected the damaged one", snap.Len(), err)
+	}
+}
+
 // Deleted mail is there for 30 days, then it and what only it needed is gone.
 func TestRetention(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)

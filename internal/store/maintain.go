@@ -92,24 +92,32 @@ func (tx *Tx) sweep(note []byte) error {
 		return err
 	}
 	id := noteMailbox(note)
-	removed := 0
+	left := sweepBatch
 	for _, n := range notes {
-		records, err := tx.goneRecords(id, n.uids)
+		records, err := tx.goneRecords(id, n.uids, left)
 		if err != nil {
 			return err
 		}
 		for _, s := range records {
-			if removed++; removed > sweepBatch {
-				return nil
-			}
 			email, err := recordEmail(s.record)
 			if err != nil {
-				return err
+				// What it belonged to cannot be known; Verify will name what is left.
+				tx.account.damaged(id, s.entry.UID, err)
+				if err := tx.w.Delete(keyRecord(id, s.entry.UID)); err != nil {
+					return err
+				}
+				continue
 			}
 			if err := tx.forget(id, s.entry.UID, email); err != nil {
 				return err
 			}
 		}
+		if left -= len(records); left == 0 {
+			break
+		}
+	}
+	if left == 0 {
+		return nil // there may be more
 	}
 	return tx.w.Delete(note)
 }

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"math"
 	"time"
 
 	"posthorn/internal/fault"
@@ -49,7 +51,7 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 	if err != nil {
 		return nil, err
 	}
-	gone, err := tx.goneRecords(from, rs)
+	gone, err := tx.goneRecords(from, rs, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +59,14 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 	for _, s := range gone {
 		var rec Record
 		if err := rec.decode(s.record); err != nil {
-			return nil, err
+			tx.account.damaged(from, s.entry.UID, err)
+			continue
 		}
 		if err := tx.charge(1, rec.Size); err != nil {
 			return nil, err
 		}
 		e := Entry{Flags: Seen, Size: uint32(rec.Size), InternalDate: rec.InternalDate.Unix()}
-		uid, err := tx.place(dst, e, rec.EmailID, s.record)
+		uid, err := tx.place(dst, e, rec.EmailID, copyRecord(s.record, tx.now))
 		if err != nil {
 			return nil, err
 		}
@@ -75,8 +78,9 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 	return uids, nil
 }
 
-// goneRecords collects the records of messages that are no longer in a mailbox.
-func (tx *Tx) goneRecords(id MailboxID, rs []UIDRange) ([]stored, error) {
+// goneRecords collects the records of messages that are no longer in a mailbox, so
+// many at the most.
+func (tx *Tx) goneRecords(id MailboxID, rs []UIDRange, most int) ([]stored, error) {
 	live := func(UID) bool { return false }
 	switch b, err := tx.box(id); {
 	case err == nil:
@@ -90,11 +94,11 @@ func (tx *Tx) goneRecords(id MailboxID, rs []UIDRange) ([]stored, error) {
 	}
 	var gone []stored
 	for _, rg := range normalize(rs) {
-		err := scan(tx.w, recordRange(id, rg), func(k, v []byte) error {
+		err := tx.w.Scan(recordRange(id, rg), func(k, v []byte) bool {
 			if u := uidOf(k); !live(u) {
-				gone = append(gone, stored{Entry{UID: u}, copyRecord(v, tx.now)})
+				gone = append(gone, stored{Entry{UID: u}, bytes.Clone(v)})
 			}
-			return nil
+			return len(gone) < most
 		})
 		if err != nil {
 			return nil, err
