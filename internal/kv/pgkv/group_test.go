@@ -45,18 +45,30 @@ func TestGroup(t *testing.T) {
 		fn   func(tx kv.Tx) error
 		want func(err error, panicked any) bool
 	}{
-		{t.Context(), func(tx kv.Tx) error { return appendTo(tx, "one") },
-			func(err error, _ any) bool { return err == nil }},
-		{t.Context(), func(tx kv.Tx) error { return errors.Join(appendTo(tx, "failed"), errOnPurpose) },
-			func(err error, _ any) bool { return errors.Is(err, errOnPurpose) }},
-		{t.Context(), func(tx kv.Tx) error { return appendTo(tx, "two") },
-			func(err error, _ any) bool { return err == nil }},
-		{t.Context(), func(tx kv.Tx) error { _ = appendTo(tx, "panicked"); panic(errOnPurpose) },
-			func(_ error, panicked any) bool { return panicked == errOnPurpose }},
-		{canceled, func(tx kv.Tx) error { return appendTo(tx, "canceled") },
-			func(err error, _ any) bool { return fault.Is(err, fault.Canceled) }},
-		{t.Context(), func(tx kv.Tx) error { return appendTo(tx, "three") },
-			func(err error, _ any) bool { return err == nil }},
+		{
+			t.Context(), func(tx kv.Tx) error { return appendTo(tx, "one") },
+			func(err error, _ any) bool { return err == nil },
+		},
+		{
+			t.Context(), func(tx kv.Tx) error { return errors.Join(appendTo(tx, "failed"), errOnPurpose) },
+			func(err error, _ any) bool { return errors.Is(err, errOnPurpose) },
+		},
+		{
+			t.Context(), func(tx kv.Tx) error { return appendTo(tx, "two") },
+			func(err error, _ any) bool { return err == nil },
+		},
+		{
+			t.Context(), func(tx kv.Tx) error { _ = appendTo(tx, "panicked"); panic(errOnPurpose) },
+			func(_ error, panicked any) bool { return panicked == errOnPurpose },
+		},
+		{
+			canceled, func(tx kv.Tx) error { return appendTo(tx, "canceled") },
+			func(err error, _ any) bool { return fault.Is(err, fault.Canceled) },
+		},
+		{
+			t.Context(), func(tx kv.Tx) error { return appendTo(tx, "three") },
+			func(err error, _ any) bool { return err == nil },
+		},
 	} {
 		all.Go(func() {
 			var err error
