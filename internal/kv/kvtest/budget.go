@@ -16,7 +16,7 @@ const (
 
 func testRoundTrips(t *testing.T, s Subject) {
 	if _, counted := s.RoundTrips(); !counted {
-		t.Skip("this engine has no network")
+		return // there is no network to be slow
 	}
 	trips := func(what string, budget int64, fn func()) {
 		t.Helper()

@@ -38,12 +38,13 @@ import (
 
 // Engine is a kv.Engine in a directory.
 type Engine struct {
-	db       *pebble.DB
-	log      *slog.Logger
-	shards   *shardTable
-	space    *space
-	watchers kv.Watchers
-	cursors  sync.Pool // of *cursor
+	db        *pebble.DB
+	log       *slog.Logger
+	shards    *shardTable
+	snapshots snapshots
+	space     *space
+	watchers  kv.Watchers
+	cursors   sync.Pool // of *cursor
 
 	fatal  func(error)
 	broken atomic.Pointer[error] // set once the log could not be written
@@ -108,7 +109,7 @@ func (e *Engine) commit(held *holding, tx *tx) error {
 	}
 	written := tx.written()
 	tx.closeReads()
-	c := e.shards.begin(written, e.db)
+	c := e.shards.begin(written, e.snapshots.take())
 	e.apply(tx.batch)
 	held.unlock()
 
@@ -219,6 +220,7 @@ func (e *Engine) Close() error {
 	if broken := e.broken.Load(); broken != nil {
 		return *broken // Pebble may hold its locks for ever
 	}
+	e.snapshots.close()
 	return storageError(e.db.Close())
 }
 

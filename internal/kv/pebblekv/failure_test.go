@@ -138,18 +138,18 @@ func (q *quota) measure(fs vfs.FS, dir string) (free uint64, err error) {
 // then gives it more space.
 func TestDiskFillsUp(t *testing.T) {
 	q := new(quota)
-	q.size.Store(80 << 20)
+	q.size.Store(24 << 20)
 	disk := vfs.NewMem()
 	restart := func() *pebblekv.Engine {
 		return open(t, "store", pebblekv.Options{
 			FS:           errorfs.Wrap(disk, q),
-			MemTableSize: 4 << 20,
+			MemTableSize: 1 << 20,
 			FreeSpace:    func() (uint64, error) { return q.measure(disk, "store") },
 			Fatal:        func(err error) { t.Errorf("fatal: %v", err) },
 		})
 	}
 	engine := restart()
-	noise := make([]byte, 256<<10)
+	noise := make([]byte, 64<<10)
 	source := rand.NewChaCha8([32]byte{})
 	fill := func(most int) (written int) {
 		for written < most {
@@ -184,7 +184,7 @@ func TestDiskFillsUp(t *testing.T) {
 	if n := q.refused.Load(); n > 0 {
 		t.Errorf("the disk itself had to refuse %d writes", n)
 	}
-	q.size.Store(1 << 30)
+	q.size.Store(200 << 20)
 	if again := fill(100); again != 100 {
 		t.Errorf("with space again, %d of 100 Updates went through", again)
 	}

@@ -85,7 +85,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	case err != nil:
 		return nil, storageError(err)
 	}
-	e.db = db
+	e.db, e.snapshots.db = db, db
 	return e, nil
 }
 

@@ -5,9 +5,6 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
-	"sync/atomic"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"posthorn/internal/kv"
 )
@@ -43,20 +40,6 @@ type commit struct {
 	before  *snapshot // the state of its shards just before it was applied
 	settled sync.WaitGroup
 	lost    error // why it will never be durable; set before settled
-}
-
-// snapshot is a Pebble snapshot with a count of its users.
-type snapshot struct {
-	*pebble.Snapshot
-	users atomic.Int32
-}
-
-// release closes the snapshot after its last user. Pebble may look for work and
-// wait for its manifest then, so no lock must be held.
-func (s *snapshot) release() {
-	if s.users.Add(-1) == 0 {
-		_ = s.Close()
-	}
 }
 
 func (c *commit) settle(lost error) {
@@ -112,9 +95,9 @@ func (t *shardTable) leave(s *shard) {
 
 // begin queues a commit in its shards, which the caller has locked. It must come
 // before the commit is applied.
-func (t *shardTable) begin(written []*shard, db *pebble.DB) *commit {
-	c := &commit{before: &snapshot{Snapshot: db.NewSnapshot()}}
-	c.before.users.Store(int32(len(written)))
+func (t *shardTable) begin(written []*shard, before *snapshot) *commit {
+	c := &commit{before: before}
+	before.users.Store(int32(len(written)))
 	c.settled.Add(1)
 	for _, s := range written {
 		s.stripe.mu.Lock()
