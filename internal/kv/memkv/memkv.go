@@ -73,9 +73,9 @@ func (e *Engine) View(ctx context.Context, s kv.Shard, fn func(kv.Reader) error)
 		return err
 	}
 	defer e.underWay.Done()
-	lease := &lease{ctx: ctx}
-	defer lease.end()
-	return fn(&tree{lease: lease, root: e.root(s)})
+	l := &lease{ctx: ctx}
+	defer l.end()
+	return fn(&tree{lease: l, root: e.root(s)})
 }
 
 // Update locks the shards, runs fn on copies of their roots, and publishes those.
@@ -110,19 +110,19 @@ func (e *Engine) Update(ctx context.Context, shards []kv.Shard, fn func(kv.Tx) e
 
 // run calls fn on the published roots.
 func (e *Engine) run(ctx context.Context, names []kv.Shard, fn func(kv.Tx) error) (*tx, error) {
-	lease := &lease{ctx: ctx}
-	defer lease.end()
-	tx := &tx{trees: make(map[kv.Shard]*tree, len(names))}
+	l := &lease{ctx: ctx}
+	defer l.end()
+	t := &tx{trees: make(map[kv.Shard]*tree, len(names))}
 	for _, name := range names {
-		tx.trees[name] = &tree{lease: lease, root: e.root(name)}
+		t.trees[name] = &tree{lease: l, root: e.root(name)}
 	}
-	if err := fn(tx); err != nil {
+	if err := fn(t); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)
 	}
-	return tx, nil
+	return t, nil
 }
 
 func (e *Engine) commit(tx *tx) error {

@@ -15,7 +15,8 @@
 // applied it takes a snapshot and queues in each of its shards; when it is durable
 // it leaves the queue, and with it all that were before it. A View of a shard with
 // a queue reads the snapshot of the oldest in it; otherwise it reads the live
-// database. No lock is held while fn runs, or during input and output.
+// database. What guards the queues is held for moments, never while fn runs or
+// during input and output.
 //
 // A write to the log that fails ends the process (Options.Fatal): neither this
 // process nor Pebble can tell what of it reached the disk, and only recovery at
@@ -110,7 +111,7 @@ func (e *Engine) commit(held *holding, tx *tx) error {
 	written := tx.written()
 	tx.closeReads()
 	c := e.shards.begin(written, e.snapshots.take())
-	e.apply(tx.batch)
+	e.apply(tx.batch, c)
 	held.unlock()
 
 	if err := tx.batch.SyncWait(); err != nil {
@@ -127,10 +128,10 @@ func (e *Engine) commit(held *holding, tx *tx) error {
 
 // apply writes the batch to the log and the memtable. Pebble panics when it can
 // not; that leaves it unusable, so it must not be survived.
-func (e *Engine) apply(batch *pebble.Batch) {
+func (e *Engine) apply(batch *pebble.Batch, c *commit) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			e.fail(fault.New(fault.Internal, "%v", cause))
+			c.settle(e.fail(fault.New(fault.Internal, "%v", cause)))
 			panic(cause)
 		}
 	}()

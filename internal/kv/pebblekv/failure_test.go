@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -294,5 +295,18 @@ func TestDamageStaysWhereItIs(t *testing.T) {
 	}
 	if err := put(t, engine, "999999", "new"); err != nil {
 		t.Errorf("writing goes on, but: %v", err)
+	}
+}
+
+// damage overwrites some bytes near the start of a file, where the data is.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("damaged damaged damaged damaged"), 100); err != nil {
+		t.Fatal(err)
 	}
 }
