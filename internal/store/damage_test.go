@@ -2,11 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"posthorn/internal/blob"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
@@ -271,6 +273,49 @@ func TestBlobSweep(t *testing.T) {
 		t.Fatalf("a body in use was removed: %v", err)
 	}
 	body.Close()
+}
+
+// A body that somebody else holds stays, and so does every one while it cannot be
+// known what they hold.
+func TestBlobSweepAsksOthers(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	s, _ := newTestStore(t, func() time.Time { return now })
+	w, err := s.blobs.Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(w, "somebody's")
+	id, err := w.Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("no answer")
+	for run, held := range []error{nil, nil, nil, broken, broken} {
+		now = now.Add(3 * time.Hour)
+		s.held = func(_ context.Context, fn func(blob.ID) bool) error {
+			if held == nil {
+				fn(id)
+			}
+			return held
+		}
+		if err := s.Maintain(t.Context()); !errors.Is(err, held) {
+			t.Fatalf("run %d: %v, expected %v", run+1, err, held)
+		}
+		r, err := s.blobs.Open(t.Context(), id)
+		if err != nil {
+			t.Fatalf("run %d has removed what somebody holds: %v", run+1, err)
+		}
+		r.Close()
+	}
+	s.held = func(context.Context, func(blob.ID) bool) error { return nil }
+	for range 2 {
+		if err := s.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.blobs.Open(t.Context(), id); !fault.Is(err, fault.NotFound) {
+		t.Errorf("nobody holds it any more, and it is there: %v", err)
+	}
 }
 
 func TestQuota(t *testing.T) {

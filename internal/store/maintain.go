@@ -186,8 +186,8 @@ func (tx *Tx) trimFeed(id MailboxID, cutoff int64) error {
 	return tx.w.DeleteRange(keyFeed(id, 0), keyFeed(id, floor+1))
 }
 
-// sweepBlobs deletes the blobs that no account refers to. A blob must be found so in
-// two runs: a reference that moves between accounts while one run looks at them in
+// sweepBlobs deletes the blobs that nobody refers to. A blob must be found so in two
+// runs: a reference that moves while one run looks at accounts and other holders in
 // turn is seen by the other.
 func (s *Store) sweepBlobs(ctx context.Context) error {
 	old := s.clock().Add(-blobGrace)
@@ -202,18 +202,7 @@ func (s *Store) sweepBlobs(ctx context.Context) error {
 		s.suspects = nil
 		return err
 	}
-	var failed error
-	err = s.eachAccount(ctx, func(a *Account) {
-		err := a.view(ctx, func(r kv.Reader) error {
-			return r.Scan(kv.Prefix([]byte{'L'}), func(k, _ []byte) bool {
-				delete(garbage, blob.ID(k[1:]))
-				return true
-			})
-		})
-		failed = errors.Join(failed, err)
-	})
-	// An account that could not be read may refer to any of them.
-	if err = errors.Join(err, failed); err != nil {
+	if err := s.references(ctx, func(id blob.ID) { delete(garbage, id) }); err != nil {
 		return err
 	}
 	for id := range garbage {
@@ -228,4 +217,25 @@ func (s *Store) sweepBlobs(ctx context.Context) error {
 	}
 	s.suspects = garbage
 	return nil
+}
+
+// references calls fn for every blob that somebody refers to. When it fails, it may
+// have missed any of them.
+func (s *Store) references(ctx context.Context, fn func(blob.ID)) error {
+	var failed error
+	err := s.eachAccount(ctx, func(a *Account) {
+		err := a.view(ctx, func(r kv.Reader) error {
+			return r.Scan(kv.Prefix([]byte{'L'}), func(k, _ []byte) bool {
+				fn(blob.ID(k[1:]))
+				return true
+			})
+		})
+		failed = errors.Join(failed, err)
+	})
+	held := s.held(ctx, func(id blob.ID) bool {
+		fn(id)
+		return true
+	})
+	// eachAccount ends early, without an error, when ctx does.
+	return errors.Join(err, failed, held, ctx.Err())
 }

@@ -45,6 +45,10 @@ type Options struct {
 	InlineLimit int           // bodies up to this many bytes travel inside the commit; default 128 KiB
 	CacheBytes  int64         // memory for snapshots of mailboxes; default 64 MiB
 	Retention   time.Duration // how long deleted mail can be brought back; default 30 days, negative: not at all
+
+	// Held calls fn for every blob that somebody else refers to, until it returns
+	// false; Maintain deletes none of them. Default: nobody does.
+	Held func(ctx context.Context, fn func(blob.ID) bool) error
 }
 
 // Store is the mail of all accounts. All methods may be called from any goroutine.
@@ -55,6 +59,7 @@ type Store struct {
 	clock     func() time.Time
 	inline    int
 	retention time.Duration
+	held      func(context.Context, func(blob.ID) bool) error
 	cache     *snapshotCache
 	known     knownAccounts
 	suspects  map[blob.ID]bool // blobs the last sweep found unreferenced; only Maintain uses it
@@ -64,7 +69,10 @@ type Store struct {
 func New(o Options) *Store {
 	s := &Store{
 		engine: o.Engine, blobs: o.Blobs, log: o.Logger, clock: o.Clock,
-		inline: o.InlineLimit, retention: o.Retention,
+		inline: o.InlineLimit, retention: o.Retention, held: o.Held,
+	}
+	if s.held == nil {
+		s.held = func(context.Context, func(blob.ID) bool) error { return nil }
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
