@@ -45,7 +45,9 @@ func (t *transaction) sendNothing() {
 func (t *transaction) abandon(err error) {
 	t.c.conn.nc.Close()
 	t.c.conn.broken = fault.New(fault.KindOf(err), "the message cannot be read: %w", err)
-	t.fail(wrap(AtEnd, smtpwire.Reply{}, t.c.conn.broken))
+	e := wrap(AtEnd, smtpwire.Reply{}, t.c.conn.broken)
+	e.Source = true
+	t.fail(e)
 }
 
 // results reads what the server says to the message: once, or, with LMTP, once for

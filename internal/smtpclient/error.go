@@ -42,11 +42,14 @@ func (s Stage) String() string {
 //   - TooLarge: it takes no messages of that size;
 //   - Unauthenticated: it does not accept our credentials, or we do not dare to send them;
 //   - Canceled: our own context has ended;
-//   - any other: of the reader that the message comes from.
+//   - Internal: an argument that cannot be said.
+//
+// Those with Source have whatever kind that has.
 type Error struct {
 	Stage  Stage
 	Reply  smtpwire.Reply        // what the server said; zero if it did not say anything
 	Status smtpwire.EnhancedCode // what it is called if nobody has said it (RFC 3463)
+	Source bool                  // it is not the server's: the message could not be read
 	err    error
 }
 
@@ -67,7 +70,7 @@ func lacks(stage Stage, status smtpwire.EnhancedCode, format string, args ...any
 
 // wrap makes an error of one that has a kind.
 func wrap(stage Stage, reply smtpwire.Reply, err error) *Error {
-	return &Error{stage, reply, status(stage, fault.KindOf(err)), err}
+	return &Error{Stage: stage, Reply: reply, Status: status(stage, fault.KindOf(err)), err: err}
 }
 
 // status is what the codes of RFC 3463 and RFC 5248 have for a failure.

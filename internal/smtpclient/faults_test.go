@@ -241,7 +241,7 @@ func TestBrokenSource(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 			synctest.Wait()
-			if len(s.Messages()) != 0 || c.Reusable() {
+			if e := o[0].Err.(*smtpclient.Error); !e.Source || len(s.Messages()) != 0 || c.Reusable() {
 				t.Errorf("%v", s.Messages())
 			}
 		})
