@@ -19,6 +19,14 @@ func (r *reader) check(c *Config) {
 	case c.Store.Engine != Postgres && c.Store.DSN != "":
 		r.problem("store.dsn", "is only for engine = \"postgres\"")
 	}
+	r.listeners(c)
+	for i, route := range c.Routes {
+		r.route("route."+strconv.Itoa(i), route)
+	}
+}
+
+func (r *reader) listeners(c *Config) {
+	const listenerKey = "listener"
 	if len(c.Listeners) == 0 {
 		r.problem(listenerKey, "is missing; a server needs at least one [[listener]]")
 	}
@@ -40,6 +48,28 @@ func (r *reader) listener(path string, l Listener, t TLS) {
 		r.problem(path+".protocol", "%q needs a certificate; want [tls] with certificate and key", l.Protocol)
 	case l.Protocol.LogsIn() && !l.PlaintextAuth:
 		r.problem(path+".protocol", "nobody could log in on %q: there is no certificate; want [tls], or plaintext_auth = true in a closed network", l.Protocol)
+	}
+}
+
+func (r *reader) route(path string, to Route) {
+	switch {
+	case to.Transport.needsHosts() && len(to.Hosts) == 0:
+		r.problem(path+".hosts", `is missing; transport %q wants something like hosts = ["smtp.isp.example:587"]`, to.Transport)
+	case !to.Transport.needsHosts() && len(to.Hosts) > 0:
+		r.problem(path+".hosts", "is only for transports %s and %s, not for %q", SmartHost, ByLMTP, to.Transport)
+	}
+	switch {
+	case to.User != "" && to.PasswordFile == "":
+		r.problem(path+".user", `has no password; want password_file = "isp.password"`)
+	case to.User == "" && to.PasswordFile != "":
+		r.problem(path+".password_file", `has nobody whose password it is; want user = "alice@isp.example"`)
+	case to.User != "" && !to.Transport.needsHosts():
+		r.problem(path+".user", "is only for transports %s and %s, not for %q", SmartHost, ByLMTP, to.Transport)
+	case to.User != "" && to.TLS == Never && !to.ImplicitTLS && !to.PlaintextAuth:
+		r.problem(path+".user", `could not log in: tls is "never"; want TLS, or plaintext_auth = true in a closed network`)
+	}
+	if to.ImplicitTLS && to.TLS == Never {
+		r.problem(path+".implicit_tls", `contradicts tls = "never"`)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"time"
 )
 
 // Config is a whole configuration. Paths are absolute or relative to the working
@@ -28,6 +29,8 @@ type Config struct {
 	TLS       TLS
 	Store     Store
 	Blob      Blob
+	Queue     Queue
+	Routes    []Route
 	Limits    Limits
 	Log       Log
 }
@@ -110,6 +113,54 @@ type Blob struct {
 	Engine string // FS
 }
 
+// Queue says with how much patience mail is delivered to other servers.
+type Queue struct {
+	Enabled     bool            // false: mail to other domains is refused, nothing leaves this machine
+	Retry       []time.Duration // pauses after the first, second and further attempts; the last is repeated
+	GiveUp      time.Duration
+	DelayNotice time.Duration // 0: none
+	Connections int           // to one destination at a time
+}
+
+// Route is how mail gets to some destinations other than by their MX records.
+type Route struct {
+	Domains       []string  // "example.org", ".example.org" for all below it, "*" for all
+	Transport     Transport // default: SmartHost
+	Hosts         []string  // host, host:port or unix:/path
+	TLS           RouteTLS  // default: Opportunistic
+	ImplicitTLS   bool
+	User          string
+	PasswordFile  string
+	PlaintextAuth bool
+	Hostname      string       // what we call ourselves; "": Config.Hostname
+	Source        []netip.Addr // our end of connections: one address of each family at most
+}
+
+// Transport is how mail travels on a route.
+type Transport string
+
+// The transports.
+const (
+	SmartHost Transport = "smarthost" // to servers that see to the rest
+	ByLMTP    Transport = "lmtp"      // to servers that put it into mailboxes
+	ByMX      Transport = "mx"        // as without a route
+	Discard   Transport = "discard"   // nowhere
+)
+
+// needsHosts says that a transport leads to servers that have to be named.
+func (t Transport) needsHosts() bool { return t == SmartHost || t == ByLMTP }
+
+// RouteTLS is what a route asks of TLS.
+type RouteTLS string
+
+// What can be asked of TLS.
+const (
+	Opportunistic RouteTLS = "opportunistic" // where it is offered, to whomever
+	Required      RouteTLS = "required"      // always, to whomever
+	Verified      RouteTLS = "verified"      // always, and the certificate must be good
+	Never         RouteTLS = "never"
+)
+
 // Limits bounds what a peer may use.
 type Limits struct {
 	Exempt         []netip.Prefix // networks that rate, connection and ban limits never apply to
@@ -131,6 +182,13 @@ func Default() Config {
 		DataDir: "data",
 		Store:   Store{Engine: Pebble},
 		Blob:    Blob{Engine: FS},
+		Queue: Queue{
+			Enabled:     true,
+			Retry:       []time.Duration{2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute},
+			GiveUp:      5 * 24 * time.Hour,
+			DelayNotice: 4 * time.Hour,
+			Connections: 20,
+		},
 		Limits: Limits{
 			MaxMessageSize: 50_000_000,
 			MaxRecipients:  1000,
@@ -140,6 +198,9 @@ func Default() Config {
 		Log: Log{Format: "auto", Level: slog.LevelInfo},
 	}
 }
+
+// defaultRoute is the route of an empty table.
+func defaultRoute() Route { return Route{Transport: SmartHost, TLS: Opportunistic} }
 
 // StoreDir is where an engine on this machine keeps its files.
 func (c *Config) StoreDir() string { return filepath.Join(c.DataDir, "store") }

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -81,9 +82,18 @@ func full() Config {
 			{Protocol: SMTP, Address: ":25", ProxyProtocol: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}},
 			{Protocol: IMAPS, Address: "[::1]:993", PlaintextAuth: true},
 		},
-		TLS:    TLS{Certificate: "/etc/cert.pem", Key: "/etc/key.pem"},
-		Store:  Store{Engine: Postgres, DSN: "postgres://posthorn@db/posthorn"},
-		Blob:   Blob{Engine: FS},
+		TLS:   TLS{Certificate: "/etc/cert.pem", Key: "/etc/key.pem"},
+		Store: Store{Engine: Postgres, DSN: "postgres://posthorn@db/posthorn"},
+		Blob:  Blob{Engine: FS},
+		Queue: Queue{false, []time.Duration{time.Minute, time.Hour}, 48 * time.Hour, 90 * time.Minute, 3},
+		Routes: []Route{
+			{Domains: []string{"example.org", ".example.org"}, Transport: ByLMTP, Hosts: []string{"unix:/run/lmtp"}, TLS: Never},
+			{
+				Domains: []string{"*"}, Transport: SmartHost, Hosts: []string{"smtp.isp.example:465", "[2001:db8::1]"}, TLS: Verified, ImplicitTLS: true,
+				User: "alice", PasswordFile: "/etc/isp.password", PlaintextAuth: true, Hostname: "out.example.test",
+				Source: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+			},
+		},
 		Limits: Limits{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, 64 << 20, 200, 10, 5},
 		Log:    Log{Format: "json", Level: slog.LevelDebug},
 	}

@@ -93,11 +93,12 @@ func (r *reader) document(c *Config, data []byte) {
 		known = append(known, t.name)
 		r.table(t, doc[t.name])
 	}
-	r.unknown("", doc, append(known, listenerKey))
-	r.listeners(c, doc[listenerKey])
+	for _, list := range c.arrays() {
+		known = append(known, list.name)
+		r.tables(list, doc[list.name])
+	}
+	r.unknown("", doc, known)
 }
-
-const listenerKey = "listener"
 
 // syntax notes that the file is not TOML.
 func (r *reader) syntax(err error) {
@@ -122,23 +123,23 @@ func (r *reader) table(t table, v any) {
 	r.unknown(t.name, keys, names(t.fields))
 }
 
-func (r *reader) listeners(c *Config, v any) {
+// tables reads the tables of a list.
+func (r *reader) tables(a array, v any) {
 	list, ok := v.([]any)
 	if !ok && v != nil {
-		r.problem(listenerKey, "is not a list of tables; write [[%s]] with two brackets", listenerKey)
+		r.problem(a.name, "is not a list of tables; write [[%s]] with two brackets", a.name)
 		return
 	}
 	for i, item := range list {
-		path := listenerKey + "." + strconv.Itoa(i)
+		path := join(a.name, strconv.Itoa(i))
 		keys, ok := item.(map[string]any)
 		if !ok {
-			r.problem(path, "%s is not a table; write [[%s]]", showAny(item), listenerKey)
+			r.problem(path, "%s is not a table; write [[%s]]", showAny(item), a.name)
 			continue
 		}
-		var l Listener
-		r.fields(path, l.fields(), keys)
-		r.unknown(path, keys, names(l.fields()))
-		c.Listeners = append(c.Listeners, l)
+		fields := a.add()
+		r.fields(path, fields, keys)
+		r.unknown(path, keys, names(fields))
 	}
 }
 

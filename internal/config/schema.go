@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // table is a table of the file and the keys that may stand in it.
 type table struct {
 	name   string // "" for the keys before the first table
@@ -43,6 +45,28 @@ func (c *Config) tables() []table {
 				doc: "Where large bodies lie. fs: files in data_dir.",
 			},
 		}},
+		{"queue", "Mail for other servers.", []field{
+			{
+				name: "enabled", value: boolean(&c.Queue.Enabled),
+				doc: "Deliver to other servers. If false, mail to domains that are not ours is refused.",
+			},
+			{
+				name: "retry", value: pauses(&c.Queue.Retry),
+				doc: "How long to wait after the first, second and further attempts that failed for now. The last one is repeated.",
+			},
+			{
+				name: "give_up", value: duration(&c.Queue.GiveUp, time.Minute, 60*day),
+				doc: "After what time a message goes back to its sender.",
+			},
+			{
+				name: "delay_notice", value: duration(&c.Queue.DelayNotice, 0, 60*day),
+				doc: `After what time its sender is told that a message is delayed; "0s": never.`,
+			},
+			{
+				name: "connections", value: count(&c.Queue.Connections, 1, 1000),
+				doc: "Most connections at a time to one destination.",
+			},
+		}},
 		{"limits", "", []field{
 			{
 				name: "exempt", value: prefixes(&c.Limits.Exempt), example: `["127.0.0.0/8"]`,
@@ -78,8 +102,43 @@ func (c *Config) tables() []table {
 	}
 }
 
-// listenerDoc explains the array of listeners.
-const listenerDoc = "One table for each address that is listened on."
+// array is a list of tables of the same shape.
+type array struct {
+	name   string
+	doc    string
+	after  string  // the table that it is written after
+	needed bool    // the file must have one
+	normal []field // of a table without keys
+	tables [][]field
+	add    func() []field // adds one
+}
+
+// arrays are the file's lists of tables, bound to this Config.
+func (c *Config) arrays() []array {
+	listeners := array{
+		name: "listener", needed: true, doc: "One table for each address that is listened on.", normal: new(Listener).fields(),
+		add: func() []field {
+			c.Listeners = append(c.Listeners, Listener{})
+			return c.Listeners[len(c.Listeners)-1].fields()
+		},
+	}
+	for i := range c.Listeners {
+		listeners.tables = append(listeners.tables, c.Listeners[i].fields())
+	}
+	normal := defaultRoute()
+	routes := array{
+		name: "route", after: "queue", normal: normal.fields(),
+		doc: "Where mail for other servers goes if not to those that its domain names in DNS: one table for each way. The one whose domain fits best counts.",
+		add: func() []field {
+			c.Routes = append(c.Routes, defaultRoute())
+			return c.Routes[len(c.Routes)-1].fields()
+		},
+	}
+	for i := range c.Routes {
+		routes.tables = append(routes.tables, c.Routes[i].fields())
+	}
+	return []array{listeners, routes}
+}
 
 // fields are the keys of a [[listener]].
 func (l *Listener) fields() []field {
@@ -99,6 +158,40 @@ func (l *Listener) fields() []field {
 		{
 			name: "plaintext_auth", value: boolean(&l.PlaintextAuth),
 			doc: "Allow passwords without TLS; for tests and closed networks only.",
+		},
+	}
+}
+
+// fields are the keys of a [[route]].
+func (r *Route) fields() []field {
+	return []field{
+		{
+			name: "domains", required: true, value: domains(&r.Domains), example: `["example.org"]`,
+			doc: `Whose mail: "example.org", ".example.org" for all below it, "*" for all other domains.`,
+		},
+		{
+			name: "transport", value: choice("a transport", &r.Transport, []Transport{SmartHost, ByLMTP, ByMX, Discard}, nil),
+			doc: "smarthost: to hosts, which see to the rest. lmtp: to hosts that have the mailboxes. mx: as DNS says. discard: nowhere; it counts as delivered.",
+		},
+		{
+			name: "hosts", value: hosts(&r.Hosts), example: `["smtp.isp.example:587"]`,
+			doc: "Tried in this order: host, host:port, or unix:/path for lmtp.",
+		},
+		{
+			name: "tls", value: choice("a policy for TLS", &r.TLS, []RouteTLS{Opportunistic, Required, Verified, Never}, nil),
+			doc: "opportunistic: where it is offered. required: always. verified: always, with a certificate that is good for the host. never.",
+		},
+		{name: "implicit_tls", value: boolean(&r.ImplicitTLS), doc: "TLS from the first byte, as on port 465."},
+		{name: "user", value: text(&r.User), example: `"alice@isp.example"`, doc: "Log in with this name."},
+		{
+			name: "password_file", value: path(&r.PasswordFile), example: `"isp.password"`,
+			doc: "File whose first line is the password. It is read again on SIGHUP.",
+		},
+		{name: "plaintext_auth", value: boolean(&r.PlaintextAuth), doc: "Log in without TLS, too; for closed networks only."},
+		{name: "hostname", value: hostname(&r.Hostname), example: `"out.example.test"`, doc: "What this server calls itself there."},
+		{
+			name: "source", value: addresses(&r.Source), example: `["192.0.2.1"]`,
+			doc: "Which of its addresses this server uses, one of each family at most.",
 		},
 	}
 }

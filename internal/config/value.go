@@ -237,34 +237,7 @@ func formatSize(n int64) string {
 
 // prefixes is a list of networks; a bare address is a network of one.
 func prefixes(p *[]netip.Prefix) value {
-	return value{
-		read: func(v any, _ string) error {
-			list, ok := v.([]any)
-			if !ok {
-				return wantError(v, `a list of networks; want ["10.0.0.0/8", "2001:db8::1"]`)
-			}
-			nets := make([]netip.Prefix, 0, len(list))
-			for _, item := range list {
-				n, err := parsePrefix(item)
-				if err != nil {
-					return err
-				}
-				nets = append(nets, n)
-			}
-			*p = nets
-			return nil
-		},
-		show: func() string {
-			words := make([]string, len(*p))
-			for i, n := range *p {
-				words[i] = strconv.Quote(n.String())
-			}
-			if len(words) == 0 {
-				return ""
-			}
-			return "[" + strings.Join(words, ", ") + "]"
-		},
-	}
+	return list(p, `a list of networks; want ["10.0.0.0/8", "2001:db8::1"]`, parsePrefix, netip.Prefix.String)
 }
 
 func parsePrefix(v any) (netip.Prefix, error) {
@@ -296,16 +269,24 @@ func address(p *string) value {
 func hostname(p *string) value {
 	return text(p, func(s string) error {
 		const want = `a host name; want a full name like "mail.example.test"`
-		if s == "" || len(s) > 253 {
+		if !isName(s) {
 			return wantError(s, want)
-		}
-		for label := range strings.SplitSeq(s, ".") {
-			if !isLabel(label) {
-				return wantError(s, want)
-			}
 		}
 		return nil
 	})
+}
+
+// isName says that a text is a domain name in ASCII.
+func isName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if !isLabel(label) {
+			return false
+		}
+	}
+	return true
 }
 
 func isLabel(s string) bool {

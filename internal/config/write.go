@@ -26,8 +26,10 @@ func write(w io.Writer, c Config) error {
 			fmt.Fprintf(&b, "\n%s[%s]\n", comment("# ", t.doc), t.name)
 		}
 		writeExplained(&b, t.fields, defaults[i].fields)
-		if t.name == "" {
-			writeListeners(&b, c.Listeners)
+		for _, list := range c.arrays() {
+			if list.after == t.name {
+				writeArray(&b, list)
+			}
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -45,30 +47,39 @@ func writeExplained(b *strings.Builder, fields, defaults []field) {
 	}
 }
 
-// writeListeners explains the keys once and writes the listeners below; without
-// any, one that shows what they look like.
-func writeListeners(b *strings.Builder, listeners []Listener) {
-	normal := new(Listener)
-	b.WriteString("\n" + comment("# ", listenerDoc))
-	for _, f := range normal.fields() {
+// writeArray explains the keys once and writes the tables below; without any, one
+// that shows what they look like.
+func writeArray(b *strings.Builder, a array) {
+	b.WriteString("\n" + comment("# ", a.doc))
+	for _, f := range a.normal {
 		text := comment("#                    ", f.doc)
 		fmt.Fprintf(b, "#   %-15s  %s", f.name, text[len("#                    "):])
 	}
-	for i := range listeners {
-		b.WriteString("\n[[listener]]\n")
-		defaults := normal.fields()
-		for j, f := range listeners[i].fields() {
-			if f.required || f.value.show() != defaults[j].value.show() {
-				writeField(b, f, defaults[j])
+	for _, fields := range a.tables {
+		fmt.Fprintf(b, "\n[[%s]]\n", a.name)
+		for j, f := range fields {
+			if f.required || f.value.show() != a.normal[j].value.show() {
+				writeField(b, f, a.normal[j])
 			}
 		}
 	}
-	if len(listeners) == 0 {
-		b.WriteString("\n[[listener]]\n")
-		for _, f := range normal.fields() {
-			writeField(b, f, f)
-		}
+	if len(a.tables) == 0 {
+		b.WriteString("\n" + a.sample())
 	}
+}
+
+// sample is a table that shows what they look like; as a comment if none is needed.
+func (a array) sample() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[[%s]]\n", a.name)
+	for _, f := range a.normal {
+		writeField(&b, f, f)
+	}
+	if a.needed {
+		return b.String()
+	}
+	lines := strings.ReplaceAll("\n"+b.String(), "\n# ", "\n")
+	return strings.TrimPrefix(strings.ReplaceAll(strings.TrimSuffix(lines, "\n"), "\n", "\n# "), "\n") + "\n"
 }
 
 // writeField writes one key; as a comment if it has its default value.
