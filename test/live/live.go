@@ -11,10 +11,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,18 +96,15 @@ func (s *Server) configure(t testing.TB, o Options) {
 	if err != nil {
 		t.Fatalf("the file that posthorn init wrote: %v", err)
 	}
-	for i := range c.Listeners {
+	for _, p := range config.Protocols() {
+		if !slices.ContainsFunc(c.Listeners, func(l config.Listener) bool { return l.Protocol == p }) {
+			c.Listeners = append(c.Listeners, config.Listener{Protocol: p})
+		}
+	}
+	for i, port := range freePorts(t, len(c.Listeners)) {
 		l := &c.Listeners[i]
-		port := freePort(t)
 		s.ports[l.Protocol] = port
 		l.Address = fmt.Sprintf("127.0.0.1:%d", port)
-	}
-	for _, p := range config.Protocols() {
-		if s.ports[p] == 0 {
-			port := freePort(t)
-			s.ports[p] = port
-			c.Listeners = append(c.Listeners, config.Listener{Protocol: p, Address: fmt.Sprintf("127.0.0.1:%d", port)})
-		}
 	}
 	if o.DSN != "" {
 		c.Store = config.Store{Engine: config.Postgres, DSN: o.DSN}
@@ -119,15 +118,24 @@ func (s *Server) configure(t testing.TB, o Options) {
 	}
 }
 
-// freePort finds a port that nobody listens on.
-func freePort(t testing.TB) int {
+// freePorts finds ports that nobody listens on, below those that the system gives
+// to clients: such a one could be taken before the server begins to listen.
+func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		if len(ports) == n {
+			return ports
+		}
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue // somebody has it
+		}
+		defer l.Close() // after all are chosen, so that none is chosen twice
+		ports = append(ports, port)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("there are no free ports")
+	return nil
 }
 
 // Addr is where a protocol is spoken.
