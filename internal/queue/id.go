@@ -1,0 +1,63 @@
+package queue
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+)
+
+// ID names a message wherever it is spoken of: 16 letters and digits that sort by
+// time. It must be new.
+type ID string
+
+const idAlphabet = "0123456789abcdefghijklmnopqrstuv"
+
+var idEncoding = base32.NewEncoding(idAlphabet).WithPadding(base32.NoPadding)
+
+// NewID makes an ID from the moment in milliseconds and 32 bits of chance.
+func NewID(at time.Time) ID {
+	var b [10]byte
+	binary.BigEndian.PutUint64(b[:], uint64(at.UnixMilli())<<16)
+	binary.BigEndian.PutUint32(b[6:], rand.Uint32())
+	return ID(idEncoding.EncodeToString(b[:]))
+}
+
+// newIDIn makes an ID whose message belongs to a slice.
+func newIDIn(slice int, at time.Time) ID {
+	id := NewID(at)
+	last := len(id) - 1
+	return id[:last] + ID(idAlphabet[slice:slice+1])
+}
+
+const idLength = 16
+
+// check says what is wrong with an ID, if anything; a fault.Invalid.
+func (id ID) check() error {
+	if len(id) != idLength || strings.Trim(string(id), idAlphabet) != "" {
+		return fault.New(fault.Invalid, "queue: %q names no message; a name has %d letters and digits", string(id), idLength)
+	}
+	return nil
+}
+
+// numSlices is how many shards the queue is cut into: so many commits can be under way
+// at once, and so many nodes can share it.
+const numSlices = 16
+
+// sliceOf is the slice of a valid ID: chance decides, by its last character.
+func sliceOf(id ID) int { return strings.IndexByte(idAlphabet, id[len(id)-1]) % numSlices }
+
+const sliceShards = "q/"
+
+func sliceShard(slice int) kv.Shard {
+	const digits = "0123456789abcdef"
+	return kv.Shard(sliceShards + "0" + digits[slice:slice+1])
+}
+
+// ShardOf is the shard that a message is Put into: "q/00" to "q/0f". The ID must be
+// one that NewID could have made.
+func ShardOf(id ID) kv.Shard { return sliceShard(sliceOf(id)) }

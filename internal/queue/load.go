@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"posthorn/internal/kv"
+)
+
+// loader brings what the slices say into the schedule. It belongs to Run.
+type loader struct {
+	queue  *Queue
+	seen   [numSlices]uint64 // the last serial that the schedule knows
+	agenda agenda            // used again and again
+}
+
+// all loads the messages of every slice.
+func (l *loader) all(ctx context.Context) error {
+	for slice := range numSlices {
+		if err := l.added(ctx, slice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// news takes in what has been announced. What fails is left for the next time.
+func (l *loader) news(ctx context.Context) error {
+	var failed error
+	added, changed := l.queue.news.collect()
+	for slice := range numSlices {
+		if added[slice] {
+			if err := l.added(ctx, slice); err != nil {
+				failed = err
+				l.queue.news.keepSlice(slice)
+			}
+		}
+		if len(changed[slice]) > 0 {
+			if err := l.changed(ctx, slice, changed[slice]); err != nil {
+				failed = err
+				l.queue.news.keepKeys(changed[slice])
+			}
+		}
+	}
+	return failed
+}
+
+// added loads the messages of a slice that the schedule does not know: one scan.
+func (l *loader) added(ctx context.Context, slice int) error {
+	last := l.seen[slice]
+	err := l.queue.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
+		var err error
+		if last, err = lastSerial(r); err != nil || last == l.seen[slice] {
+			return err
+		}
+		return readMessages(r, slice, messagesFrom(l.seen[slice]+1), l.plan, l.queue.damaged)
+	})
+	if err == nil {
+		l.seen[slice] = last
+	}
+	return err
+}
+
+// changed loads messages of a slice again.
+func (l *loader) changed(ctx context.Context, slice int, keys []key) error {
+	return l.queue.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
+		for _, k := range keys {
+			found := false
+			err := readMessages(r, slice, messageRange(k.serial()),
+				func(st *stored) bool { found = true; return l.plan(st) }, l.queue.damaged)
+			if err != nil {
+				return err
+			}
+			if !found {
+				l.queue.schedule.set(&agenda{key: k})
+			}
+		}
+		return nil
+	})
+}
+
+// damaged logs trouble with one message. It stays where it is, for people to look
+// at, and is not tried.
+func (q *Queue) damaged(k key, err error) {
+	q.log.Error("damaged message in the queue", "shard", k.shard(), "serial", k.serial(), "err", err)
+}
+
+// plan gives the schedule a message.
+func (l *loader) plan(st *stored) bool {
+	a := &l.agenda
+	a.key, a.priority, a.owes = st.key, int8(st.Priority), false
+	a.entries = a.entries[:0]
+	for i := range st.progress {
+		a.owes = a.owes || st.progress[i].owed
+		if e, ok := l.queue.entry(st, i); ok {
+			a.entries = append(a.entries, e)
+		}
+	}
+	a.entries = merge(a.entries)
+	l.queue.schedule.set(a)
+	return true
+}
+
+// entry is what the schedule has to know of one recipient; false if it is nothing.
+func (q *Queue) entry(st *stored, i int) (entry, bool) {
+	p := &st.progress[i]
+	if p.State != Pending || p.Held {
+		return entry{}, false
+	}
+	to := st.destination(i)
+	return entry{to, p.Next.UnixMilli(), st.deadline(i, q.policyOf(to)).UnixMilli()}, true
+}
+
+// merge makes one entry of those with the same destination.
+func merge(entries []entry) []entry {
+	if len(entries) < 2 {
+		return entries
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.destination, b.destination) })
+	merged := entries[:1]
+	for _, e := range entries[1:] {
+		last := &merged[len(merged)-1]
+		if last.destination == e.destination {
+			last.at, last.deadline = min(last.at, e.at), min(last.deadline, e.deadline)
+		} else {
+			merged = append(merged, e)
+		}
+	}
+	return merged
+}
+
+// left is what remains to be done for a message at a destination; nil if nothing
+// does.
+func (q *Queue) left(st *stored, destination string) *entry {
+	var all []entry
+	for i := range st.progress {
+		if e, ok := q.entry(st, i); ok && e.destination == destination {
+			all = append(all, e)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &merge(all)[0]
+}

@@ -1,0 +1,167 @@
+package queue
+
+import (
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/blob"
+	"posthorn/internal/dsn"
+	"posthorn/internal/fault"
+)
+
+// Message is a message with its envelope, as it is queued. It does not change.
+type Message struct {
+	ID         ID
+	From       addr.Address // the reverse-path; zero: null
+	Recipients []Recipient  // at least one
+	Body       Body
+
+	Created   time.Time // when we took it over
+	NotBefore time.Time // zero: deliver at once (FUTURERELEASE, RFC 4865)
+	DeliverBy DeliverBy
+	Priority  int  // -9 to 9, the higher the sooner (MT-PRIORITY, RFC 6710)
+	Hold      bool // begins on hold: nothing is tried until it is released
+
+	EnvelopeID  string     // of ENVID, decoded; "": none (RFC 3461)
+	Return      dsn.Return // of RET
+	EightBit    bool       // BODY=8BITMIME (RFC 6152)
+	Binary      bool       // BODY=BINARYMIME (RFC 3030)
+	UTF8        bool       // SMTPUTF8 (RFC 6531)
+	RequireTLS  bool       // REQUIRETLS (RFC 8689)
+	TLSOptional bool       // "TLS-Required: No" in the header (RFC 8689)
+
+	Language string // of the sender, for notifications: "zh-CN"; "": not known
+}
+
+// Recipient is one forward-path.
+type Recipient struct {
+	Address  addr.Address // with a domain
+	Notify   dsn.Notify   // of NOTIFY
+	Original string       // of ORCPT, decoded: "rfc822;bob@example.test"; "": none
+}
+
+// DeliverBy is a deadline that the sender has set (RFC 2852). Zero: none.
+type DeliverBy struct {
+	At     time.Time
+	Return bool // BY mode R: give up then; otherwise mode N: send word of the delay then
+	Trace  bool // BY modifier T
+}
+
+// Body is the bytes of a message, in the commit or in the blob store.
+type Body struct {
+	Data []byte  // a small body; Put copies it
+	Blob blob.ID // where a large one is, durable already
+	Size int64   // bytes in all; Put takes it from Data if that is there
+	// Skip is how many of them, at the beginning, are not to be sent: our own
+	// Return-Path (RFC 5321 §4.4).
+	Skip int64
+}
+
+// Len is how many bytes are to be sent.
+func (b Body) Len() int64 { return b.Size - b.Skip }
+
+// check says what is wrong with a message, if anything; a fault.Invalid.
+func (m *Message) check() error {
+	if err := m.ID.check(); err != nil {
+		return err
+	}
+	switch {
+	case len(m.Recipients) == 0:
+		return fault.New(fault.Invalid, "queue: message %s has no recipients", m.ID)
+	case m.Created.IsZero():
+		return fault.New(fault.Invalid, "queue: message %s has no time of arrival", m.ID)
+	case m.Priority < -9 || m.Priority > 9:
+		return fault.New(fault.Invalid, "queue: message %s has priority %d, not one from -9 to 9", m.ID, m.Priority)
+	case (m.Body.Data == nil) == (m.Body.Blob == ""):
+		return fault.New(fault.Invalid, "queue: message %s must have one body, small or large", m.ID)
+	case m.Body.Skip < 0 || m.Body.Data != nil && m.Body.Skip > int64(len(m.Body.Data)):
+		return fault.New(fault.Invalid, "queue: message %s skips %d bytes of its body", m.ID, m.Body.Skip)
+	}
+	for _, to := range m.Recipients {
+		if to.Address.Domain == "" {
+			return fault.New(fault.Invalid, "queue: message %s has recipient %q without a domain", m.ID, to.Address)
+		}
+	}
+	return nil
+}
+
+// start is when delivery may begin, from which the patience with it counts.
+func (m *Message) start() time.Time {
+	if m.NotBefore.After(m.Created) {
+		return m.NotBefore
+	}
+	return m.Created
+}
+
+// domainOf is where mail for an address goes: the domain in canonical form.
+func domainOf(to addr.Address) string {
+	domain, err := addr.CanonicalDomain(to.Domain)
+	if err != nil {
+		return to.Domain
+	}
+	return domain
+}
+
+const envelopeVersion = 1
+
+// encode gives the record of the envelope.
+func (m *Message) encode() []byte {
+	c := encoder{b: make([]byte, 0, 96+64*len(m.Recipients))}
+	c.byte(envelopeVersion)
+	c.string(string(m.ID))
+	c.address(m.From)
+	c.time(m.Created)
+	c.time(m.NotBefore)
+	c.time(m.DeliverBy.At)
+	c.int(int64(m.Priority))
+	c.bits(m.Hold, m.EightBit, m.Binary, m.UTF8, m.RequireTLS, m.TLSOptional, m.DeliverBy.Return, m.DeliverBy.Trace)
+	c.string(string(m.Body.Blob))
+	c.uint(uint64(m.Body.Size))
+	c.uint(uint64(m.Body.Skip))
+	c.string(m.EnvelopeID)
+	c.byte(byte(m.Return))
+	c.string(m.Language)
+	c.uint(uint64(len(m.Recipients)))
+	for _, to := range m.Recipients {
+		c.address(to.Address)
+		c.byte(byte(to.Notify))
+		c.string(to.Original)
+	}
+	return c.b
+}
+
+const leastRecipient = 4 // bytes of the shortest recipient
+
+func decodeMessage(b []byte) (*Message, error) {
+	d := decoder{s: string(b)}
+	if err := d.version(envelopeVersion, "an envelope"); err != nil {
+		return nil, err
+	}
+	m := &Message{ID: ID(d.string()), From: d.address()}
+	m.Created = d.time()
+	m.NotBefore = d.time()
+	m.DeliverBy.At = d.time()
+	m.Priority = int(d.int())
+	d.bits(&m.Hold, &m.EightBit, &m.Binary, &m.UTF8, &m.RequireTLS, &m.TLSOptional, &m.DeliverBy.Return, &m.DeliverBy.Trace)
+	m.Body.Blob = blob.ID(d.string())
+	m.Body.Size = int64(d.uint())
+	m.Body.Skip = int64(d.uint())
+	m.EnvelopeID = d.string()
+	m.Return = dsn.Return(d.byte())
+	m.Language = d.string()
+	m.Recipients = make([]Recipient, d.count(leastRecipient))
+	for i := range m.Recipients {
+		m.Recipients[i] = Recipient{d.address(), dsn.Notify(d.byte()), d.string()}
+	}
+	if len(m.Recipients) == 0 {
+		d.fail()
+	}
+	return m, d.done("an envelope")
+}
+
+func (c *encoder) address(a addr.Address) {
+	c.string(a.Local)
+	c.string(a.Domain)
+}
+
+func (d *decoder) address() addr.Address { return addr.Address{Local: d.string(), Domain: d.string()} }

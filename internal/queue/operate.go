@@ -1,0 +1,195 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/kv"
+	"posthorn/internal/smtpwire"
+)
+
+// Operation is what an operator can do to recipients that are pending.
+type Operation uint8
+
+// The operations.
+const (
+	Retry   Operation = iota // try at once, also what is at rest; what is on hold stays there
+	Hold                     // try no more until Release
+	Release                  // from hold, and try at once
+	Bounce                   // give up and tell the sender
+	Delete                   // take out and tell nobody
+	Reroute                  // to another destination, and try at once
+)
+
+// Order is an operation with what it needs.
+type Order struct {
+	Operation Operation
+	Route     string // of Reroute: a domain or whatever else Deliver knows; "": the domain of the address
+	Reason    string // of Bounce: for the sender; may be empty
+	Preview   bool   // change nothing, only say what would be changed
+}
+
+// Affected says what an order has changed, or would change.
+type Affected struct {
+	Messages   []ID
+	Recipients int
+}
+
+// Operate carries an order out for all that the filter picks. An attempt that is
+// under way still counts: what it delivers is delivered. After an error, what is in
+// Affected has been done.
+func (q *Queue) Operate(ctx context.Context, f Filter, o Order) (Affected, error) {
+	var all Affected
+	if o.Operation > Reroute {
+		return all, fault.New(fault.Invalid, "queue: there is no operation %d", o.Operation)
+	}
+	f = f.normal()
+	err := q.find(ctx, &f, func(slice int, found []*stored, _ time.Time) (bool, error) {
+		b := &operation{queue: q, filter: &f, order: &o, slice: slice, found: found}
+		err := b.run(ctx)
+		all.Messages = append(all.Messages, b.affected.Messages...)
+		all.Recipients += b.affected.Recipients
+		return true, err
+	})
+	return all, err
+}
+
+// operation carries an order out for some messages of one slice.
+type operation struct {
+	queue    *Queue
+	filter   *Filter
+	order    *Order
+	slice    int
+	found    []*stored
+	affected Affected
+	touched  []key           // messages that the schedule must read again
+	rested   map[string]bool // destinations whose rest is over
+}
+
+func (b *operation) run(ctx context.Context) error {
+	b.rested = map[string]bool{}
+	err := b.carryOut(ctx)
+	if !b.order.Preview {
+		b.queue.schedule.wake(b.rested)
+		b.queue.news.about(b.touched...)
+	}
+	return err
+}
+
+func (b *operation) carryOut(ctx context.Context) error {
+	if b.order.Preview {
+		for _, st := range b.found {
+			b.change(st, time.Now())
+		}
+		return nil
+	}
+	if b.order.Operation != Bounce {
+		err := b.together(ctx)
+		if !errors.Is(err, errNotification) {
+			return err
+		}
+	}
+	for _, st := range b.found {
+		if err := b.single(ctx, st.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// together changes all messages in one Update. It fails with errNotification if a
+// sender has to be told something, which is done message by message.
+func (b *operation) together(ctx context.Context) error {
+	shard := sliceShard(b.slice)
+	err := b.queue.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error {
+		b.affected, b.touched = Affected{}, nil
+		for _, st := range b.found {
+			c := &commit{queue: b.queue, key: st.key, change: b.change, now: time.Now()}
+			if err := c.apply(tx.In(shard)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.affected, b.touched = Affected{}, nil
+	}
+	return err
+}
+
+// single changes one message, with a notification if one is due.
+func (b *operation) single(ctx context.Context, k key) error {
+	before, touched := b.affected, len(b.touched)
+	c := &commit{
+		queue: b.queue, key: k, now: time.Now(), tell: true,
+		change: func(st *stored, now time.Time) {
+			b.affected, b.touched = before, b.touched[:touched]
+			b.change(st, now)
+		},
+	}
+	err := c.run(ctx)
+	if err != nil {
+		b.affected, b.touched = before, b.touched[:touched]
+	}
+	return err
+}
+
+// change does to one message what is ordered.
+func (b *operation) change(st *stored, now time.Time) {
+	numbers := b.filter.matching(st, now)
+	changed := 0
+	for _, i := range numbers {
+		if b.recipient(st, i, now) {
+			changed++
+		}
+	}
+	if changed > 0 {
+		b.affected.Messages = append(b.affected.Messages, st.ID)
+		b.affected.Recipients += changed
+		b.touched = append(b.touched, st.key)
+	}
+}
+
+// returned is what the sender of a message reads that the operator has given up.
+var returned = smtpwire.NewReply(554, smtpwire.EnhancedCode{5, 0, 0}, "The administrator of this server has stopped the delivery")
+
+// recipient does to one recipient what is ordered; it says whether that changes
+// anything.
+func (b *operation) recipient(st *stored, i int, now time.Time) bool {
+	p := &st.progress[i]
+	switch b.order.Operation {
+	case Retry:
+		if p.Held {
+			return false
+		}
+		p.Next = now
+	case Hold:
+		if p.Held {
+			return false
+		}
+		p.Held = true
+	case Release:
+		if !p.Held {
+			return false
+		}
+		p.Held, p.Next = false, now
+	case Reroute:
+		p.Route, p.Next = b.order.Route, now
+	case Bounce:
+		p.Reply, p.Remote = returned, ""
+		if b.order.Reason != "" {
+			p.Reply.Lines = []string{b.order.Reason}
+		}
+		p.Reply = bounded(p.Reply)
+		st.end(i, Failed)
+	case Delete:
+		st.end(i, Deleted)
+	}
+	if p.State == Pending && !p.Held {
+		b.rested[st.destination(i)] = true
+	}
+	st.dirty[i] = true
+	return true
+}

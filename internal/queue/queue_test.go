@@ -1,0 +1,320 @@
+package queue
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
+)
+
+func TestDelivery(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.start()
+		m := w.message("bob@one.test", "carol@two.test", "dave@One.Test")
+		w.put(m)
+		w.pass(0)
+		for _, to := range []string{"bob@one.test", "carol@two.test", "dave@One.Test"} {
+			tries := w.tried(to)
+			if len(tries) != 1 || tries[0].body != string(m.Body.Data) {
+				t.Errorf("%s: %+v", to, tries)
+			}
+		}
+		w.wantEmpty()
+	})
+}
+
+// Five days of refusals for now: attempts at growing distances, one word of the
+// delay, one bounce.
+func TestPatience(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.servers["slow.test"] = always(deferred("come back later"))
+		w.start()
+		id := w.put(w.message("bob@slow.test"))
+		w.pass(4*24*time.Hour + 23*time.Hour)
+		tries := w.tried("bob@slow.test")
+		pauses := DefaultPolicy().Pauses
+		for i := 1; i < len(tries); i++ {
+			pause := tries[i].at - tries[i-1].at
+			want := pauses[min(i, len(pauses))-1]
+			if pause < want || pause > want+want/5+time.Second {
+				t.Errorf("%v between attempts %d and %d, want %v and a fifth at most", pause, i, i+1, want)
+			}
+		}
+		if n := len(tries); n < 190 || n > 240 {
+			t.Errorf("%d attempts in five days", n)
+		}
+		if p := w.status(id).Progress[0]; p.Attempts != len(tries) || p.Reply.Lines[0] != "come back later" {
+			t.Errorf("progress %+v after %d attempts", p, len(tries))
+		}
+		notes := w.tried("alice@example.test")
+		if len(notes) != 1 || about(notes[0].body, dsn.Delayed) != 1 || notes[0].at < 4*time.Hour || notes[0].at > 5*time.Hour {
+			t.Fatalf("word of the delay: %+v", notes)
+		}
+
+		w.pass(2 * time.Hour)
+		notes = w.tried("alice@example.test")
+		if len(notes) != 2 || about(notes[1].body, dsn.Failed) != 1 || !strings.Contains(notes[1].body, "Status: 4.4.7") {
+			t.Fatalf("the bounce: %+v", notes)
+		}
+		if at := notes[1].at; at < 5*24*time.Hour || at > 5*24*time.Hour+time.Minute {
+			t.Errorf("it was given up after %v", at)
+		}
+		w.wantEmpty()
+	})
+}
+
+func TestRestartForgetsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.servers["slow.test"] = always(deferred("later"))
+		w.start()
+		id := w.put(w.message("bob@slow.test", "carol@fast.test"))
+		w.pass(20 * time.Minute)
+		before := w.status(id)
+		w.stop()
+		w.pass(time.Minute)
+		w.start()
+		after := w.status(id)
+		if a, b := before.Progress[0], after.Progress[0]; a.Attempts != b.Attempts || !a.Next.Equal(b.Next) || a.Attempts < 3 {
+			t.Errorf("before %+v, after %+v", a, b)
+		}
+		w.pass(30 * time.Minute)
+		if n := len(w.tried("carol@fast.test")); n != 1 {
+			t.Errorf("carol got it %d times", n)
+		}
+		if n := w.status(id).Progress[0].Attempts; n != len(w.tried("bob@slow.test")) {
+			t.Errorf("%d attempts counted, %d made", n, len(w.tried("bob@slow.test")))
+		}
+	})
+}
+
+// What several destinations refuse is told in one notification.
+func TestOneBounceForAll(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		for _, domain := range []string{"one.test", "two.test", "three.test"} {
+			w.servers[domain] = after(time.Duration(len(domain))*time.Second, refuse("no such user"))
+		}
+		w.servers["slow.test"] = always(deferred("later"))
+		w.start()
+		id := w.put(w.message("a@one.test", "b@two.test", "c@three.test", "d@four.test", "e@slow.test"))
+		w.pass(time.Minute)
+		notes := w.notes("alice@example.test")
+		if len(notes) != 1 || about(notes[0], dsn.Failed) != 3 {
+			t.Errorf("notifications: %q", notes)
+		}
+		for i, want := range []State{Failed, Failed, Failed, Delivered, Pending} {
+			if p := w.status(id).Progress[i]; p.State != want {
+				t.Errorf("recipient %d: %+v, want %s", i, p, want)
+			}
+		}
+	})
+}
+
+// What became of twenty dead domains is not told in twenty notifications.
+func TestManyDeadDomains(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var to []string
+		for i := range 20 {
+			domain := string(rune('a'+i/10)) + string(rune('a'+i%10)) + ".test"
+			w.servers[domain] = after(30*time.Second, unreachable())
+			to = append(to, "x@"+domain)
+		}
+		w.start()
+		w.put(w.message(to...))
+		w.pass(6 * 24 * time.Hour)
+		delayed, failed := 0, 0
+		for _, note := range w.notes("alice@example.test") {
+			delayed += about(note, dsn.Delayed)
+			failed += about(note, dsn.Failed)
+		}
+		if delayed != 20 || failed != 20 {
+			t.Errorf("alice was told of %d delays and %d failures", delayed, failed)
+		}
+		if n := len(w.notes("alice@example.test")); n > 4 {
+			t.Errorf("in %d notifications", n)
+		}
+		w.wantEmpty()
+	})
+}
+
+func TestNullSenderIsToldNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.servers["remote.test"] = always(refuse("no such user"))
+		w.start()
+		m := w.message("bob@remote.test")
+		m.From = addr.Address{}
+		w.put(m)
+		w.pass(time.Minute)
+		if len(w.tries) != 1 {
+			t.Errorf("%+v", w.tries)
+		}
+		w.wantEmpty()
+	})
+}
+
+func TestNotify(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		notify dsn.Notify
+		answer Result
+		want   string // actions that are told of
+	}{
+		{"failure is told by default", 0, refuse("no"), "failed"},
+		{"failure", dsn.Failure, refuse("no"), "failed"},
+		{"failure, never", dsn.Never, refuse("no"), ""},
+		{"failure, only success", dsn.Success, refuse("no"), ""},
+		{"success is not told by default", 0, accept(), ""},
+		{"success, to a server that tells nothing", dsn.Success, accept(), "relayed"},
+		{"success, to a server that tells", dsn.Success, Result{Outcome: Accepted, Notifies: true}, ""},
+		{"success, into a mailbox", dsn.Success | dsn.Failure, Result{Outcome: Accepted, Mailbox: true}, "delivered"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.servers["remote.test"] = always(tc.answer)
+				w.start()
+				m := w.message("bob@remote.test")
+				m.Recipients[0].Notify = tc.notify
+				w.put(m)
+				w.pass(time.Minute)
+				var told []string
+				for _, note := range w.notes("alice@example.test") {
+					_, rest, _ := strings.Cut(note, "\r\nAction: ")
+					action, _, _ := strings.Cut(rest, "\r\n")
+					told = append(told, action)
+				}
+				if got := strings.Join(told, " "); got != tc.want {
+					t.Errorf("told: %q, want %q", got, tc.want)
+				}
+				w.wantEmpty()
+			})
+		})
+	}
+}
+
+func TestDelayNoticeIsNotWanted(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.servers["slow.test"] = always(deferred("later"))
+		w.start()
+		m := w.message("bob@slow.test")
+		m.Recipients[0].Notify = dsn.Failure
+		w.put(m)
+		w.pass(5*24*time.Hour + time.Minute)
+		if notes := w.notes("alice@example.test"); len(notes) != 1 || about(notes[0], dsn.Failed) != 1 {
+			t.Errorf("%q", notes)
+		}
+	})
+}
+
+func TestLaterSending(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.start()
+		m := w.message("bob@remote.test")
+		m.NotBefore = time.Now().Add(36 * time.Hour)
+		w.put(m)
+		far := w.message("carol@remote.test")
+		far.NotBefore = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+		w.put(far)
+		w.pass(40 * time.Hour)
+		if tries := w.tried("bob@remote.test"); len(tries) != 1 || tries[0].at != 36*time.Hour {
+			t.Errorf("%+v", tries)
+		}
+		if tries := w.tried("carol@remote.test"); tries != nil {
+			t.Errorf("%+v", tries)
+		}
+	})
+}
+
+// RFC 2852: by the sender's deadline the message comes back, or word of the delay.
+func TestDeliverBy(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		back bool
+		want dsn.Action
+	}{{"return", true, dsn.Failed}, {"notify", false, dsn.Delayed}} {
+		t.Run(tc.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.servers["slow.test"] = always(deferred("later"))
+				w.start()
+				m := w.message("bob@slow.test")
+				m.DeliverBy = DeliverBy{At: time.Now().Add(time.Hour), Return: tc.back}
+				w.put(m)
+				w.pass(3 * time.Hour)
+				notes := w.tried("alice@example.test")
+				if len(notes) != 1 || about(notes[0].body, tc.want) != 1 || notes[0].at != time.Hour {
+					t.Fatalf("%+v", notes)
+				}
+				if tc.back && !strings.Contains(notes[0].body, "Status: 5.4.7") {
+					t.Errorf("%s", notes[0].body)
+				}
+			})
+		})
+	}
+}
+
+func TestBodies(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.servers["slow.test"] = always(deferred("later"))
+		w.start()
+		blobWriter, err := w.blobs.Create(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		const skip, text = "Return-Path: <alice@example.test>\r\n", "Subject: large\r\n\r\nHello\r\n"
+		if _, err := blobWriter.Write([]byte(skip + text)); err != nil {
+			t.Fatal(err)
+		}
+		id, err := blobWriter.Commit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := w.message("bob@slow.test")
+		large.Body = Body{Blob: id, Size: int64(len(skip + text)), Skip: int64(len(skip))}
+		same := w.message("carol@slow.test")
+		same.Body = large.Body
+		small := w.message("dave@slow.test")
+		small.Body = Body{Data: []byte(skip + text), Skip: int64(len(skip))}
+		for _, m := range []*Message{large, same, small} {
+			w.put(m)
+		}
+		w.pass(time.Minute)
+		for _, to := range []string{"bob", "carol", "dave"} {
+			if tries := w.tried(to + "@slow.test"); len(tries) != 1 || tries[0].body != text {
+				t.Errorf("%s: %+v", to, tries)
+			}
+		}
+		if got := w.status(large.ID).Message.Body; got.Blob != id || got.Len() != int64(len(text)) {
+			t.Errorf("body %+v", got)
+		}
+		if n := w.references(); n != 2 {
+			t.Errorf("%d references to the blob, want 2", n)
+		}
+		w.servers["slow.test"] = nil
+		w.pass(time.Hour)
+		if n := w.references(); n != 0 {
+			t.Errorf("%d references to the blob are left", n)
+		}
+		w.wantEmpty()
+	})
+}
+
+func TestPutRefusesNonsense(t *testing.T) {
+	w := newWorld(t)
+	for name, spoil := range map[string]func(*Message){
+		"a bad name":         func(m *Message) { m.ID = "../etc/passwd!!!" },
+		"no recipients":      func(m *Message) { m.Recipients = nil },
+		"no domain":          func(m *Message) { m.Recipients[0].Address.Domain = "" },
+		"no body":            func(m *Message) { m.Body = Body{} },
+		"two bodies":         func(m *Message) { m.Body.Blob = "x" },
+		"no time":            func(m *Message) { m.Created = time.Time{} },
+		"priority":           func(m *Message) { m.Priority = 10 },
+		"more than is there": func(m *Message) { m.Body.Skip = 1000 },
+	} {
+		m := w.message("bob@remote.test")
+		spoil(m)
+		if err := Put(nil, m); err == nil {
+			t.Errorf("%s is let pass", name)
+		}
+	}
+}
