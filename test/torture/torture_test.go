@@ -95,10 +95,14 @@ func torture(t *testing.T, dsn string) {
 // round works, kills, verifies and counts.
 func (w *world) round(t *testing.T, round int, dice *rand.Rand) {
 	before := w.acknowledged()
-	life := 300*time.Millisecond + time.Duration(dice.Int64N(int64(2*time.Second)))
+	life := 50*time.Millisecond + time.Duration(dice.Int64N(int64(2*time.Second)))
 	var clients sync.WaitGroup
 	dead := make(chan struct{})
 	w.drive(t, &clients, dead, dice)
+	// On a busy machine it takes a while until the clients are at work.
+	for start := time.Now(); w.acknowledged() == before && time.Since(start) < opTime; {
+		time.Sleep(5 * time.Millisecond)
+	}
 	time.Sleep(life)
 	close(dead)
 	w.server.Kill()
