@@ -2,7 +2,7 @@
 // the command line, as JSON over HTTP on the control socket.
 //
 // It owns no state and takes no decision of its own: every operation is a few
-// calls to the directory and the store, and everything it says about a failure is
+// calls to the directory, the store and the queue, and everything it says about a failure is
 // what they say. It listens on nothing but a socket that only its owner may open,
 // and therefore asks nobody for a password.
 //
@@ -18,6 +18,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
+	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
@@ -86,6 +87,7 @@ type Verified struct {
 type Options struct {
 	Directory *directory.Directory
 	Store     *store.Store
+	Queue     *queue.Queue
 }
 
 // Admin carries out operations.

@@ -37,6 +37,9 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, AddAlias, a.addAlias)
 	handle(mux, ListAliases, a.listAliases)
 	handle(mux, DeleteAlias, a.deleteAlias)
+	handle(mux, ListQueue, a.listQueue)
+	handle(mux, ShowQueue, a.showQueue)
+	handle(mux, OperateQueue, a.operateQueue)
 	handle(mux, Verify, a.verify)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fault.New(fault.Unsupported, "this posthorn has no operation %s; client and server may be of different versions", r.URL.Path))

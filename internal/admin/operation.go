@@ -32,5 +32,9 @@ var (
 	ListAliases = Operation[Nothing, []Alias]{"alias/list"}
 	DeleteAlias = Operation[Name, Nothing]{"alias/delete"}
 
+	ListQueue    = Operation[QueueFilter, QueueList]{"queue/list"}
+	ShowQueue    = Operation[Name, QueuedMessage]{"queue/show"}
+	OperateQueue = Operation[QueueOrder, QueueAffected]{"queue/operate"}
+
 	Verify = Operation[Nothing, Verified]{"verify"}
 )

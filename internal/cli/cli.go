@@ -51,6 +51,7 @@ type commands struct {
 	Account accountCommand `cmd:"" help:"Accounts: who has mailboxes and may log in."`
 	Domain  domainCommand  `cmd:"" help:"Domains: whose mail is taken."`
 	Alias   aliasCommand   `cmd:"" help:"Aliases: addresses whose mail goes to others."`
+	Queue   queueCommand   `cmd:"" help:"The queue: mail that other servers still have to take."`
 	Verify  verifyCommand  `cmd:"" help:"Prove that everything stored is as it should be."`
 	Conf    configCommand  `cmd:"" name:"config" help:"The configuration file."`
 	Version versionCommand `cmd:"" help:"Tell the version."`

@@ -131,7 +131,7 @@ func (d *demo) prepare(c *demoCommand) (err error) {
 	file := filepath.Join(d.dir, configName)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		s := setup{
-			dir: d.dir, domain: demoDomain, hostname: demoHostname, bind: "127.0.0.1", plaintextAuth: true,
+			dir: d.dir, domain: demoDomain, hostname: demoHostname, bind: "127.0.0.1", plaintextAuth: true, isolated: true,
 			port: c.port, log: obs.NewLogger(d.Err, obs.LogText, slog.LevelWarn),
 		}
 		d.config, err = s.create(d.ctx)
@@ -143,6 +143,8 @@ func (d *demo) prepare(c *demoCommand) (err error) {
 	if d.config.Hostname != demoHostname {
 		return fault.New(fault.InUse, "%s belongs to the server %s, not to a demo; choose another folder", d.dir, d.config.Hostname)
 	}
+	// Whatever the file says: a demo writes to nobody.
+	d.config.Queue.Enabled = false
 	for i := range d.config.Listeners { // the ports are those of this time
 		l := &d.config.Listeners[i]
 		l.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port(l.Protocol)))

@@ -32,6 +32,7 @@ type setup struct {
 	bind                  string // "": all addresses
 	port                  func(config.Protocol) int
 	plaintextAuth         bool
+	isolated              bool // mail for other servers is refused
 	exempt                []netip.Prefix
 	dsn                   string // of PostgreSQL; "": the embedded store
 	log                   *slog.Logger
@@ -113,7 +114,7 @@ func (s setup) config() config.Config {
 	c := config.Default()
 	c.Hostname = s.hostname
 	c.TLS = config.TLS{Certificate: certificateName, Key: keyName}
-	c.Limits.Exempt = s.exempt
+	c.Limits.Exempt, c.Queue.Enabled = s.exempt, !s.isolated
 	if s.dsn != "" {
 		c.Store = config.Store{Engine: config.Postgres, DSN: s.dsn}
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync/atomic"
+	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/admin"
 	"posthorn/internal/blob"
 	"posthorn/internal/blob/fsblob"
@@ -15,17 +18,23 @@ import (
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/pebblekv"
 	"posthorn/internal/kv/pgkv"
+	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
+
+// queueGrace is how long deliveries under way may go on when the server ends.
+const queueGrace = 20 * time.Second
 
 // Data is everything that is kept, opened. A running server has it, or one command
 // that works on a stopped one: the lock on the files in data_dir tells.
 type Data struct {
 	Store     *store.Store
 	Directory *directory.Directory
+	Queue     *queue.Queue
 
 	engine kv.Engine
 	blobs  blob.Store
+	policy atomic.Pointer[queue.Policy] // for all destinations
 }
 
 // OpenData opens what a configuration says is kept, and makes it where there is
@@ -45,7 +54,7 @@ func OpenData(ctx context.Context, c *config.Config, log *slog.Logger) (*Data, e
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
-	return newData(engine, blobs, log), nil
+	return newData(c, engine, blobs, log), nil
 }
 
 func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Engine, error) {
@@ -58,18 +67,28 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 	return nil, fault.New(fault.Internal, "server: store engine %q", c.Store.Engine)
 }
 
-func newData(engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
-	return &Data{
-		Store:     store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log}),
-		Directory: directory.New(engine, directory.Options{Logger: log}),
-		engine:    engine,
-		blobs:     blobs,
-	}
+func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
+	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
+	d.setPolicy(c.Queue)
+	d.Queue = queue.New(queue.Options{
+		Engine: engine, Blobs: blobs, Logger: log,
+		Hostname: c.Hostname, Postmaster: addr.Address{Local: "postmaster", Domain: c.Hostname},
+		Policy: func(string) queue.Policy { return *d.policy.Load() },
+		Local:  d.notify,
+		Grace:  queueGrace,
+	})
+	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
+	return d
+}
+
+// setPolicy says with how much patience the queue tries from now on.
+func (d *Data) setPolicy(c config.Queue) {
+	d.policy.Store(&queue.Policy{Pauses: c.Retry, Lifetime: c.GiveUp, Notice: c.DelayNotice, Concurrency: c.Connections})
 }
 
 // Admin gives the operations on the data.
 func (d *Data) Admin() *admin.Admin {
-	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store})
+	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store, Queue: d.Queue})
 }
 
 // Close closes everything, when nobody uses it any more.
