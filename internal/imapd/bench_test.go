@@ -49,7 +49,7 @@ func (c *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *sink) Close() error { return nil }
+func (c *sink) Close() error        { return nil }
 func (c *sink) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 143} }
 
 func (c *sink) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 999} }

@@ -45,20 +45,34 @@ func testOwnDeleteRange(t *testing.T, s Subject) {
 		do  func(w kv.Writer) error
 		due []row
 	}{
-		{func(w kv.Writer) error { return putAll(w, "b", "new", "bb", "new", "cc", "new", "f", "new") },
-			pairs("a", "old", "b", "new", "bb", "new", "c", "old", "cc", "new", "d", "old", "e", "old", "f", "new")},
-		{func(w kv.Writer) error { return w.DeleteRange([]byte("b"), []byte("d")) },
-			pairs("a", "old", "d", "old", "e", "old", "f", "new")},
-		{func(w kv.Writer) error { return putAll(w, "c", "newer") },
-			pairs("a", "old", "c", "newer", "d", "old", "e", "old", "f", "new")},
-		{func(w kv.Writer) error { return w.DeleteRange([]byte("cc"), nil) },
-			pairs("a", "old", "c", "newer")},
-		{func(w kv.Writer) error { return w.DeleteRange(nil, []byte("b")) },
-			pairs("c", "newer")},
-		{func(w kv.Writer) error { return putAll(w, "a", "newest") },
-			pairs("a", "newest", "c", "newer")},
-		{func(w kv.Writer) error { return w.DeleteRange([]byte("b"), []byte("bb")) },
-			pairs("a", "newest", "c", "newer")},
+		{
+			func(w kv.Writer) error { return putAll(w, "b", "new", "bb", "new", "cc", "new", "f", "new") },
+			pairs("a", "old", "b", "new", "bb", "new", "c", "old", "cc", "new", "d", "old", "e", "old", "f", "new"),
+		},
+		{
+			func(w kv.Writer) error { return w.DeleteRange([]byte("b"), []byte("d")) },
+			pairs("a", "old", "d", "old", "e", "old", "f", "new"),
+		},
+		{
+			func(w kv.Writer) error { return putAll(w, "c", "newer") },
+			pairs("a", "old", "c", "newer", "d", "old", "e", "old", "f", "new"),
+		},
+		{
+			func(w kv.Writer) error { return w.DeleteRange([]byte("cc"), nil) },
+			pairs("a", "old", "c", "newer"),
+		},
+		{
+			func(w kv.Writer) error { return w.DeleteRange(nil, []byte("b")) },
+			pairs("c", "newer"),
+		},
+		{
+			func(w kv.Writer) error { return putAll(w, "a", "newest") },
+			pairs("a", "newest", "c", "newer"),
+		},
+		{
+			func(w kv.Writer) error { return w.DeleteRange([]byte("b"), []byte("bb")) },
+			pairs("a", "newest", "c", "newer"),
+		},
 		{func(w kv.Writer) error { return w.DeleteRange(nil, nil) }, nil},
 		{func(w kv.Writer) error { return putAll(w, "d", "last") }, pairs("d", "last")},
 	}
