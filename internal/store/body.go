@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"posthorn/internal/blob"
 	"posthorn/internal/fault"
@@ -64,7 +65,9 @@ func decodeBody(b []byte) (data []byte, id blob.ID, err error) {
 // fn returns. A message that cannot be read comes with a nil Record.
 func (a *Account) Bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, fn func(seq int, e Entry, r *Record, body []byte) bool) error {
 	return a.view(ctx, func(r kv.Reader) error {
-		b := bodyReader{account: a, reader: r, snap: snap}
+		b := bodyReaders.Get().(*bodyReader)
+		defer b.release()
+		b.account, b.reader, b.snap = a, r, snap
 		for _, rg := range normalize(rs) {
 			for {
 				if err := b.fill(rg); err != nil {
@@ -98,6 +101,14 @@ type bodyReader struct {
 	batch   []located
 	copies  []byte // the records of the batch, one behind the other
 	record  Record
+}
+
+// bodyReaders keeps the buffers of readers that are done.
+var bodyReaders = sync.Pool{New: func() any { return new(bodyReader) }}
+
+func (b *bodyReader) release() {
+	b.account, b.reader, b.snap, b.record = nil, nil, nil, Record{}
+	bodyReaders.Put(b)
 }
 
 // located is a message and where its record lies in copies; from is negative if it

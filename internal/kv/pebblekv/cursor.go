@@ -38,7 +38,7 @@ type cursor struct {
 	bounded bool
 	lower   []byte // buffers
 	upper   []byte
-	lent    []byte // values that Get gave out; only ever appended to in place
+	lent    arena // values that get gave out
 }
 
 // get looks up a key of a shard. The value is good until close.
@@ -55,17 +55,7 @@ func (c *cursor) get(k keys, key []byte) (value []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, storageError(err)
 	}
-	return c.lend(value), true, nil
-}
-
-// lend copies a value to where it stays, since the iterator moves on.
-func (c *cursor) lend(value []byte) []byte {
-	if len(value) > cap(c.lent)-len(c.lent) {
-		c.lent = make([]byte, 0, max(4096, len(value))) // what was lent before keeps its own array
-	}
-	start := len(c.lent)
-	c.lent = append(c.lent, value...)
-	return c.lent[start:len(c.lent):len(c.lent)]
+	return c.lent.copy(value), true, nil
 }
 
 func (c *cursor) scan(ctx context.Context, k keys, r kv.Range, fn func(key, value []byte) bool) error {
@@ -132,8 +122,7 @@ func (e *Engine) closeCursor(c *cursor) {
 	const keep = 64 << 10
 	_ = c.iter.Close() // it reports again what a get or scan has returned
 	c.iter = nil
-	if cap(c.lent) <= keep && cap(c.lower) <= keep {
-		c.lent = c.lent[:0]
+	if c.lent.reset() && cap(c.lower) <= keep {
 		e.cursors.Put(c)
 	}
 }
