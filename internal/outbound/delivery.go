@@ -1,0 +1,181 @@
+package outbound
+
+import (
+	"context"
+	"slices"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/queue"
+	"posthorn/internal/smtpclient"
+	"posthorn/internal/smtpwire"
+)
+
+// task is what is to be done: a queue.Job in parts.
+type task struct {
+	message     *queue.Message
+	destination string
+	recipients  []int // indices of message.Recipients
+	open        func(context.Context) (queue.Content, error)
+}
+
+// delivery is a task under way.
+type delivery struct {
+	*task
+	out     *Outbound
+	route   *Route
+	results []queue.Result // by position in task.recipients
+	left    []int          // positions whose result is not final
+	waiting []int          // of those, the ones that the host which is being tried was not asked for yet
+	trouble int            // sessions that came to no good end
+}
+
+// maxTrouble is how many sessions may go wrong until the attempt is given up.
+const maxTrouble = 5
+
+func (o *Outbound) deliver(ctx context.Context, t *task) []queue.Result {
+	d := &delivery{
+		task: t, out: o, route: find(o.o.Routes, t.destination),
+		results: make([]queue.Result, len(t.recipients)),
+	}
+	for i := range t.recipients {
+		d.left = append(d.left, i)
+	}
+	d.run(ctx)
+	return d.results
+}
+
+func (d *delivery) run(ctx context.Context) {
+	targets := d.route.targets()
+	switch d.route.Transport {
+	case Discard:
+		d.settle(queue.Result{Outcome: queue.Accepted, Reply: smtpwire.NewReply(250, code{2, 0, 0}, "Discarded by the route "+d.route.Name)})
+		return
+	case ByMX:
+		var verdict *queue.Result
+		if targets, verdict = d.out.targets(ctx, d.destination); verdict != nil {
+			d.settle(*verdict)
+			return
+		}
+	}
+	for tried := false; len(targets) > 0 && !d.over(ctx); tried = true {
+		var equal []target
+		equal, targets = equals(targets)
+		found, failures, self := d.resolve(ctx, equal)
+		if self {
+			if !tried {
+				d.settle(loop(d.destination))
+			}
+			return
+		}
+		for _, failure := range failures {
+			d.note(failure)
+		}
+		for i := range found {
+			if d.over(ctx) {
+				return
+			}
+			d.try(ctx, &found[i])
+		}
+	}
+}
+
+// resolve is Outbound.resolve, except that the operator may well send mail to this
+// machine.
+func (d *delivery) resolve(ctx context.Context, targets []target) (found []target, failures []queue.Result, self bool) {
+	if d.route.Transport == ByMX {
+		return d.out.resolve(ctx, targets)
+	}
+	for _, t := range targets {
+		if t.addrs == nil && t.socket == "" {
+			answer, err := d.out.o.Resolver.Addrs(ctx, t.host)
+			if err != nil {
+				failure := unresolved(t.host, err)
+				if failure.Outcome == queue.Refused { // a mistake in the configuration is no fault of the message's
+					failure = ours(queue.Unreachable, code{4, 4, 4}, "%s has no address", t.host)
+				}
+				failures = append(failures, failure)
+				continue
+			}
+			t.addrs = alternating(answer.Addrs)
+		}
+		found = append(found, t)
+	}
+	return found, failures, false
+}
+
+// over says that there is nothing more to do in this attempt.
+func (d *delivery) over(ctx context.Context) bool {
+	return len(d.left) == 0 || d.trouble >= maxTrouble || ctx.Err() != nil
+}
+
+// try brings the message to one host, at whatever of its addresses answers.
+func (d *delivery) try(ctx context.Context, t *target) {
+	if d.mustEncrypt() && d.route.Transport == ByMX && !t.proven {
+		// RFC 8689 §4.2.1 (2): anybody could have put the host's name there.
+		d.note(ours(queue.Refused, code{5, 7, 10}, "%s cannot be trusted to be the server of %s: its DNS is not signed", t.host, d.destination))
+		return
+	}
+	for d.waiting = slices.Clone(d.left); len(d.waiting) > 0 && !d.over(ctx); {
+		s, verdict := d.session(ctx, t)
+		if verdict != nil {
+			d.trouble++
+			d.note(*verdict)
+			if len(t.addrs) == 0 {
+				return
+			}
+			continue
+		}
+		switch d.transfer(ctx, s) {
+		case served:
+			d.out.pool.put(s)
+		case wornOut:
+			d.out.pool.put(s)
+			if s.ip.IsValid() && !slices.Contains(t.addrs, s.ip) {
+				t.addrs = append(t.addrs, s.ip)
+			}
+		case stale:
+			s.client.Close()
+		case lost:
+			s.client.Close()
+			if d.trouble++; len(t.addrs) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// mustEncrypt says that the message asks for TLS on all its way. A notification of
+// its failure does not have to (RFC 8689 §5).
+func (d *delivery) mustEncrypt() bool {
+	return d.message.RequireTLS && !d.message.From.IsZero()
+}
+
+// note gives all recipients that are left a result which another host may still
+// better.
+func (d *delivery) note(r queue.Result) {
+	for _, i := range d.left {
+		d.noteOne(i, r)
+	}
+}
+
+func (d *delivery) noteOne(i int, r queue.Result) {
+	if d.results[i].Reply.IsZero() || hope(r) >= hope(d.results[i]) {
+		d.results[i] = r
+	}
+}
+
+// settle gives all recipients that are left their result.
+func (d *delivery) settle(r queue.Result) {
+	for _, i := range d.left {
+		d.results[i] = r
+	}
+	d.left = nil
+}
+
+// settleOne gives one recipient its result.
+func (d *delivery) settleOne(i int, r queue.Result) {
+	d.results[i] = r
+	d.left = slices.DeleteFunc(d.left, func(j int) bool { return i == j })
+}
+
+func isCanceled(e *smtpclient.Error) bool { return fault.Is(e, fault.Canceled) }
