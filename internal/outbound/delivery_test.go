@@ -365,10 +365,11 @@ func TestOwnTrouble(t *testing.T) {
 // The envelope arrives with all that belongs to it.
 func TestEnvelope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "remote.test A 192.0.2.1", map[string]string{"192.0.2.1": "offers: SIZE, 8BITMIME, SMTPUTF8, DSN, MT-PRIORITY"}, nil)
+		w := newWorld(t, "remote.test A 192.0.2.1", map[string]string{"192.0.2.1": "offers: SIZE, 8BITMIME, SMTPUTF8, DSN, MT-PRIORITY, DELIVERBY"}, nil)
 		task := mail("bob@remote.test", "carol@remote.test", "dave@remote.test")
 		m := task.message
 		m.EightBit, m.UTF8, m.Priority, m.EnvelopeID, m.Return = true, true, 4, "a+b c", 1
+		m.DeliverBy = queue.DeliverBy{At: time.Now().Add(90 * time.Second), Trace: true}
 		m.Recipients[0].Notify, m.Recipients[0].Original = 2|8, "rfc822;Bob+x@remote.test"
 		m.Recipients[1].Notify, m.Recipients[1].Original = 1, "utf-8;jörg@remote.test"
 		task.recipients = []int{1, 0}
@@ -376,7 +377,7 @@ func TestEnvelope(t *testing.T) {
 			t.Error(got)
 		}
 		got := strings.Join(w.servers["192.0.2.1"].Said()[1:], "\n")
-		want := `MAIL FROM:<alice@example.test> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb+20c MT-PRIORITY=4
+		want := `MAIL FROM:<alice@example.test> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb+20c MT-PRIORITY=4 BY=90;NT
 RCPT TO:<carol@remote.test> NOTIFY=NEVER
 RCPT TO:<bob@remote.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+2Bx@remote.test
 DATA`

@@ -3,7 +3,9 @@ package outbound
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/queue"
@@ -150,13 +152,31 @@ func (d *delivery) envelope(positions []int, f form) *smtpclient.Message {
 	m := d.message
 	e := &smtpclient.Message{
 		From: m.From, Size: f.size, Body: f.body, UTF8: m.UTF8, RequireTLS: d.mustEncrypt(), Priority: m.Priority,
-		Ret: m.Return.String(), EnvID: smtpwire.EncodeXtext(m.EnvelopeID),
+		Ret: m.Return.String(), EnvID: smtpwire.EncodeXtext(m.EnvelopeID), By: deliverBy(m.DeliverBy),
 	}
 	for _, i := range positions {
 		to := &m.Recipients[d.recipients[i]]
 		e.To = append(e.To, smtpclient.Recipient{To: to.Address, Notify: to.Notify.String(), ORcpt: originalRecipient(to.Original)})
 	}
 	return e
+}
+
+// deliverBy spells the value of BY: what is left of the time, or how long it is over
+// (RFC 2852 §4).
+func deliverBy(by queue.DeliverBy) string {
+	if by.At.IsZero() {
+		return ""
+	}
+	value := strconv.Itoa(int(time.Until(by.At).Seconds())) + ";"
+	if by.Return {
+		value += "R"
+	} else {
+		value += "N"
+	}
+	if by.Trace {
+		value += "T"
+	}
+	return value
 }
 
 // originalRecipient spells the value of ORCPT (RFC 3461 §4.2). An address in UTF-8

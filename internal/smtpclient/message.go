@@ -21,8 +21,9 @@ type Message struct {
 	Ret   string // "FULL" or "HDRS"
 	EnvID string
 
-	RequireTLS bool // RFC 8689
-	Priority   int  // MT-PRIORITY, -9 to 9 (RFC 6710)
+	RequireTLS bool   // RFC 8689
+	Priority   int    // MT-PRIORITY, -9 to 9 (RFC 6710)
+	By         string // "120;R": seconds that are left, and what then (RFC 2852)
 }
 
 // Recipient is one recipient.
@@ -95,6 +96,9 @@ func (c *Client) mailCommand(m *Message) string {
 	}
 	if c.Supports("MT-PRIORITY") && m.Priority != 0 {
 		line += param("MT-PRIORITY", strconv.Itoa(m.Priority))
+	}
+	if c.Supports("DELIVERBY") {
+		line += param("BY", m.By)
 	}
 	return line
 }

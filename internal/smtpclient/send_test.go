@@ -92,7 +92,7 @@ delivered: 250 2.0.0 Taken`,
 		},
 		{
 			name:  "every extension",
-			rules: "offers: SIZE 1000, 8BITMIME, SMTPUTF8, DSN, REQUIRETLS, MT-PRIORITY, STARTTLS",
+			rules: "offers: SIZE 1000, 8BITMIME, SMTPUTF8, DSN, REQUIRETLS, MT-PRIORITY, DELIVERBY 60, STARTTLS",
 			m: func(m *smtpclient.Message) {
 				everything(m)
 				m.Body, m.UTF8, m.RequireTLS = smtpclient.Body8Bit, true, true
@@ -100,7 +100,7 @@ delivered: 250 2.0.0 Taken`,
 			said: `EHLO client.test
 STARTTLS
 EHLO client.test
-MAIL FROM:<alice@example.test> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ314159 REQUIRETLS MT-PRIORITY=-3
+MAIL FROM:<alice@example.test> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ314159 REQUIRETLS MT-PRIORITY=-3 BY=120;R
 RCPT TO:<bob@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;bob+2Bx@example.test
 RCPT TO:<carol@example.test>
 DATA
@@ -249,7 +249,7 @@ unavailable: smtp: end of DATA: the server closed the connection`,
 }
 
 func everything(m *smtpclient.Message) {
-	m.Ret, m.EnvID, m.Priority = "HDRS", "QQ314159", -3
+	m.Ret, m.EnvID, m.Priority, m.By = "HDRS", "QQ314159", -3, "120;R"
 	m.To[0].Notify, m.To[0].ORcpt = "SUCCESS,DELAY", "rfc822;bob+2Bx@example.test"
 }
 
