@@ -89,5 +89,6 @@ func (c *certificate) config(p config.Protocol) *tls.Config {
 // CheckFiles tells whether the files that a configuration names can be used.
 func CheckFiles(c *config.Config) error {
 	_, err := readCertificate(c.TLS)
-	return err
+	_, wrong := routes(c.Routes)
+	return errors.Join(err, wrong)
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // queueGrace is how long deliveries under way may go on when the server ends.
-const queueGrace = 20 * time.Second
+const queueGrace = 10 * time.Second
 
 // Data is everything that is kept, opened. A running server has it, or one command
 // that works on a stopped one: the lock on the files in data_dir tells.

@@ -11,8 +11,8 @@ import (
 	"posthorn/internal/fault"
 )
 
-// Reload goes over to another configuration: the certificate is read again, limits
-// and listeners change. If anything in it cannot be done, everything stays as it
+// Reload goes over to another configuration: the certificate is read again, limits,
+// listeners, routes and the queue's patience change. If anything in it cannot be done, everything stays as it
 // is. Connections that are open go on under the rules they began with. Where mail is
 // kept, and the format of the log, can only change with a restart.
 func (s *Server) Reload(ctx context.Context, c *config.Config) error {
@@ -22,6 +22,10 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 		return fault.New(fault.Unavailable, "server: shutting down")
 	}
 	cert, err := readCertificate(c.TLS)
+	if err != nil {
+		return err
+	}
+	out, err := s.relay.outbound(c)
 	if err != nil {
 		return err
 	}
@@ -38,8 +42,10 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.certificate.current.Store(cert)
 	warnOfCertificate(cert, c.Hostname, s.log)
 	s.warnOfRestart(c)
+	s.data.setPolicy(c.Queue)
+	s.relay.exchange(out)
 	s.exchangeDoors(c, sockets, kept)
-	c.DataDir, c.Store, c.Blob = s.config.DataDir, s.config.Store, s.config.Blob
+	c.DataDir, c.Store, c.Blob, c.Queue.Enabled = s.config.DataDir, s.config.Store, s.config.Blob, s.config.Queue.Enabled
 	s.config = c
 	s.log.Info("reloaded", "listeners", len(s.doors))
 	return nil
@@ -105,10 +111,11 @@ func (s *Server) retire(d *door, inUse []*socket) {
 // warnOfRestart names what a reload cannot change.
 func (s *Server) warnOfRestart(c *config.Config) {
 	for key, changed := range map[string]bool{
-		"data_dir":   c.DataDir != s.config.DataDir,
-		"store":      c.Store != s.config.Store,
-		"blob":       c.Blob != s.config.Blob,
-		"log.format": c.Log.Format != s.config.Log.Format,
+		"data_dir":      c.DataDir != s.config.DataDir,
+		"store":         c.Store != s.config.Store,
+		"blob":          c.Blob != s.config.Blob,
+		"queue.enabled": c.Queue.Enabled != s.config.Queue.Enabled,
+		"log.format":    c.Log.Format != s.config.Log.Format,
 	} {
 		if changed {
 			s.log.Warn("change takes effect after a restart only", "key", key)

@@ -4,10 +4,11 @@
 // and handed down; no package below looks anything up.
 //
 // The flow of Start: certificate (certificate.go) -> engine, bodies, store and
-// directory (data.go) -> control socket (control.go) -> all listening sockets
-// (socket.go) -> a door for each listener (door.go), with its protocol's face
-// behind it (face.go) -> what goes on in the background (maintain.go, memory.go) ->
-// "ready". If any step fails, those before it are undone and nobody has been served.
+// directory and queue (data.go) -> control socket (control.go) -> all listening
+// sockets (socket.go) -> a door for each listener (door.go), with its protocol's face
+// behind it (face.go) -> the way out of the queue (relay.go) -> what goes on in the
+// background (maintain.go, memory.go) -> "ready". If any step fails, those before it
+// are undone and nobody has been served.
 //
 // Invariants: either every listener of the configuration accepts or none does; a
 // reload that fails changes nothing; connections survive a reload; when Shutdown
@@ -34,6 +35,7 @@ type Server struct {
 	data        *Data
 	certificate *certificate
 	control     *control
+	relay       *relay // nil: mail for other servers is refused
 	background  []*background
 	maildrops   *pop3d.Locks // one session each, over all listeners
 
@@ -65,6 +67,9 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks()}
 	var err error
+	if s.relay, err = newRelay(c, data, log); err != nil {
+		return nil, err
+	}
 	if s.control, err = startControl(c, data, log); err != nil {
 		return nil, err
 	}
@@ -76,6 +81,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	for i, l := range c.Listeners {
 		s.doors = append(s.doors, s.openDoor(sockets[i], s.settings(c, l)))
 	}
+	s.relay.start()
 	s.background = []*background{startMaintenance(data.Store, log), startMemory()}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
 	return s, nil
@@ -95,8 +101,8 @@ func (s *Server) Address(p config.Protocol) net.Addr {
 }
 
 // Shutdown ends the server: nothing is accepted any more, sessions finish the
-// command they are at, and the store is closed. Sessions that are still there when
-// ctx ends are cut off, and Shutdown returns its error. A server is shut down once.
+// command they are at, deliveries end, and the store is closed. What is still there
+// when ctx ends is cut off, and Shutdown returns its error. A server is shut down once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if s.stopped {
@@ -112,6 +118,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		group.Go(func() error { return d.shutdown(ctx) })
 	}
 	group.Go(func() error { return s.control.stop(ctx) })
+	group.Go(func() error { return s.relay.stop(ctx) })
 	err := group.Wait()
 	for _, b := range s.background {
 		b.stop()
