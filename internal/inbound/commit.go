@@ -48,16 +48,20 @@ func (c *Content) commit(ctx context.Context) error {
 	return c.tx.deliver(ctx, m)
 }
 
-// deliver makes the one commit. If accounts cannot have the message, their
+// deliver makes the one commit, of mailboxes and queue. If accounts cannot have the message, their
 // recipients are told so where the protocol can tell them one by one, and the
 // others get it; elsewhere nobody gets it, and the client tries again.
 func (t *Transaction) deliver(ctx context.Context, m *store.Message) error {
+	out := t.outgoing(m)
 	for {
 		accounts := t.accounts()
-		if len(accounts) == 0 {
+		if len(accounts) == 0 && out == nil {
 			return nil
 		}
-		err := t.o.Store.Update(ctx, accounts, func(tx *store.MultiTx) error {
+		err := t.o.Store.UpdateWith(ctx, accounts, out.shards(), func(tx *store.MultiTx) error {
+			if err := out.put(tx); err != nil {
+				return err
+			}
 			return deliver.Deliver(tx, m, accounts)
 		})
 		failed, ok := deliver.ByAccount(err)
@@ -108,7 +112,7 @@ func (c *Content) results(ctx context.Context) []error {
 		}
 	}
 	if len(to) > 0 {
-		t.session.peer.Log.InfoContext(ctx, "message accepted", "id", t.id, "from", t.from.String(), "to", to,
+		t.session.peer.Log.InfoContext(ctx, "message accepted", "id", t.ID(), "from", t.from.String(), "to", to,
 			"size", c.findings.Size, "tls", tlsVersion(t.session.tls), "took", t.o.Clock().Sub(c.began).Round(time.Microsecond))
 	}
 	return errs

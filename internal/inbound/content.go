@@ -68,6 +68,6 @@ func (c *Content) drop() {
 // Abort gives the message up: the client went away, or was sent away.
 func (c *Content) Abort(ctx context.Context, reason error) {
 	c.drop()
-	c.tx.session.peer.Log.InfoContext(ctx, "message broken off", "id", c.tx.id, "from", c.tx.from.String(),
+	c.tx.session.peer.Log.InfoContext(ctx, "message broken off", "id", c.tx.ID(), "from", c.tx.from.String(),
 		"size", c.findings.Size, "error", reason)
 }

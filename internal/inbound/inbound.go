@@ -3,18 +3,19 @@
 //
 // It speaks no protocol: smtpd drives it, command by command, and turns its errors
 // into replies. It resolves no aliases itself and stores nothing itself: the
-// directory and the store do.
+// directory, the store and the queue do.
 //
 // Flow: a Session knows who is connected. Mail begins a Transaction, Rcpt adds
 // recipients, Receive gives a Content that the message is written to while it
 // arrives, with the trace lines in front. At each of these steps checks gather
 // Findings, and Decide, a pure function, says whether they break a rule of the
-// Policy (policy.go). Commit ends it: one Update over all recipients' accounts.
+// Policy (policy.go). Commit ends it: one Update over all recipients' accounts and,
+// if some are in other domains, the message's slice of the queue (relay.go).
 //
 // Invariants: when Commit reports success for a recipient, the message is durable
-// in every mailbox behind that recipient, and nothing that happens later can undo
-// it; when it reports failure, it is in none of them. A refusal names its rule, a
-// fault has its kind, and each of them is one line in the log.
+// in every mailbox behind that recipient, or in the queue, and nothing that happens
+// later can undo it; when it reports failure, it is in none of them. A refusal names
+// its rule, a fault has its kind, and each of them is one line in the log.
 package inbound
 
 import (
@@ -26,20 +27,26 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
+	"posthorn/internal/dsn"
+	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
-// Options configure an Acceptor. All but Clock are required.
+// Options configure an Acceptor. All but Relay and Clock are required.
 type Options struct {
 	Hostname  string // ours, for trace lines
 	Policy    Policy
 	Directory *directory.Directory
 	Store     *store.Store
-	Clock     func() time.Time // default: time.Now
+	// Relay says that somebody runs a queue.Queue on the Store's engine. What users
+	// submit for other domains is then put into it, in the commit that accepts the
+	// message; nothing else is needed. Without it such recipients are refused for now.
+	Relay bool
+	Clock func() time.Time // default: time.Now
 }
 
-// Acceptor accepts mail into the local accounts. All methods may be called from
-// any goroutine.
+// Acceptor accepts mail into the local accounts and the queue. All methods may be
+// called from any goroutine.
 type Acceptor struct{ o Options }
 
 // New makes an Acceptor.
@@ -52,6 +59,9 @@ func New(o Options) *Acceptor {
 
 // Policy is what the Acceptor decides by.
 func (a *Acceptor) Policy() Policy { return a.o.Policy }
+
+// Relays says that users' mail to other domains is accepted (Options.Relay).
+func (a *Acceptor) Relays() bool { return a.o.Relay }
 
 // Peer is the other end of a connection, and the door it knocks at.
 type Peer struct {
@@ -104,16 +114,23 @@ func (s *Session) Authenticated(account store.AccountID, user string, log *slog.
 func (s *Session) findings() Findings {
 	return Findings{
 		Role: s.peer.Role, TLS: s.tls != nil, PlaintextAuth: s.peer.PlaintextAuth, Authenticated: s.user != "",
+		Relay: s.acceptor.o.Relay,
 	}
 }
 
-// Mail begins a transaction. from is zero for the null reverse-path; declared is
-// the size that the client announced, 0 if it did not. The error is a *Refusal or
-// a fault.
-func (s *Session) Mail(ctx context.Context, from addr.Address, declared int64) (*Transaction, error) {
+// MailParams are the parameters of MAIL. Zero: none.
+type MailParams struct {
+	Size       int64      // that the client announced; 0: it did not
+	Return     dsn.Return // of RET
+	EnvelopeID string     // of ENVID, decoded
+}
+
+// Mail begins a transaction. from is zero for the null reverse-path. The error is
+// a *Refusal or a fault.
+func (s *Session) Mail(ctx context.Context, from addr.Address, p MailParams) (*Transaction, error) {
 	o := &s.acceptor.o
-	t := &Transaction{o: o, session: s, id: newID(o.Clock()), from: from, findings: s.findings()}
-	t.findings.Sender, t.findings.DeclaredSize = from, declared
+	t := &Transaction{o: o, session: s, id: queue.NewID(o.Clock()), from: from, params: p, findings: s.findings()}
+	t.findings.Sender, t.findings.DeclaredSize = from, p.Size
 	var err error
 	if t.findings.SenderOwned, err = s.owns(ctx, from); err == nil {
 		err = t.decide(t.findings)

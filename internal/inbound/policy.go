@@ -41,6 +41,7 @@ type Findings struct {
 	TLS           bool
 	PlaintextAuth bool // clients may authenticate without TLS
 	Authenticated bool
+	Relay         bool // there is a queue for mail to other domains
 
 	Sender       addr.Address // zero: the null reverse-path
 	SenderOwned  bool         // it belongs to the account that is authenticated
@@ -174,7 +175,7 @@ var rules = []rule{
 	},
 	{
 		name: RuleOutboundUnavailable, code: 451, enhanced: smtpwire.EnhancedCode{4, 3, 2},
-		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Foreign },
+		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Foreign && !f.Relay },
 		explain: func(_ Policy, f Findings) string {
 			return fmt.Sprintf("<%s>: this server does not deliver to other domains yet", f.Recipient.Address)
 		},

@@ -33,6 +33,11 @@ func TestDecide(t *testing.T) {
 		{"submission, null sender", Findings{Role: Submission, Authenticated: true}, "", ""},
 		{"submission, other's sender", Findings{Role: Submission, Authenticated: true, Sender: alice}, RuleSenderNotOwned, "553 5.7.1 <alice@example.test>"},
 		{"submission, foreign", Findings{Role: Submission, Authenticated: true, Recipient: to(Foreign)}, RuleOutboundUnavailable, "451 4.3.2"},
+		{"submission, foreign, queue", Findings{Role: Submission, Authenticated: true, Relay: true, Recipient: to(Foreign)}, "", ""},
+		{"submission, foreign, queue, not authenticated", Findings{Role: Submission, TLS: true, Relay: true, Recipient: to(Foreign)}, RuleAuthRequired, "530"},
+		{"mx, foreign, queue", Findings{Relay: true, Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1"},
+		{"mx, foreign, queue, authenticated", Findings{Authenticated: true, Relay: true, Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1"},
+		{"lmtp, foreign, queue", Findings{Role: LMTP, Relay: true, Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1"},
 		{"submission, unknown", Findings{Role: Submission, Authenticated: true, Recipient: to(Unknown)}, RuleUnknownRecipient, "550 5.1.1"},
 		{"submission, not authenticated, too large", Findings{Role: Submission, TLS: true, DeclaredSize: 1001}, RuleAuthRequired, "530"},
 

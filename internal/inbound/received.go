@@ -27,7 +27,7 @@ func (t *Transaction) trace(at time.Time) *trace {
 	tr := &trace{
 		from: t.from, hello: s.hello, remote: s.peer.Remote, hostname: t.o.Hostname,
 		protocol: protocol(s.peer.Role, s.extended, s.tls != nil, s.user != ""),
-		id:       t.id, tls: s.tls, at: at,
+		id:       t.ID(), tls: s.tls, at: at,
 	}
 	if len(t.recipients) == 1 {
 		tr.rcpt = t.recipients[0].address
@@ -37,9 +37,8 @@ func (t *Transaction) trace(at time.Time) *trace {
 
 // append writes the Return-Path and Received lines (RFC 5321 §4.4).
 func (t *trace) append(dst []byte) []byte {
-	dst = append(dst, "Return-Path: <"...)
-	dst = append(dst, t.from.String()...)
-	dst = append(dst, ">\r\nReceived: from "...)
+	dst = appendReturnPath(dst, t.from)
+	dst = append(dst, "Received: from "...)
 	dst = t.appendFrom(dst)
 	dst = append(dst, "\r\n\tby "...)
 	dst = append(dst, t.hostname...)
@@ -61,6 +60,13 @@ func (t *trace) append(dst []byte) []byte {
 	dst = append(dst, ";\r\n\t"...)
 	dst = t.at.AppendFormat(dst, time.RFC1123Z)
 	return append(dst, "\r\n"...)
+}
+
+// appendReturnPath writes the line that only mailboxes get.
+func appendReturnPath(dst []byte, from addr.Address) []byte {
+	dst = append(dst, "Return-Path: <"...)
+	dst = append(dst, from.String()...)
+	return append(dst, ">\r\n"...)
 }
 
 // appendFrom writes the Extended-Domain: the name the client gave, and the address

@@ -74,14 +74,6 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-func TestNewID(t *testing.T) {
-	at := time.UnixMilli(1_700_000_000_000)
-	a, b, later := newID(at), newID(at), newID(at.Add(time.Millisecond))
-	if len(a) != 16 || a == b || later <= a || later <= b {
-		t.Errorf("ids %s, %s, then %s", a, b, later)
-	}
-}
-
 func TestCountReceived(t *testing.T) {
 	header := "Return-Path: <>\r\nReceived: a\r\n b\r\nreceived: c\r\nX-Received: d\r\nSubject: Received: e\r\nRECEIVED:f\r\n\r\n"
 	if n := countReceived([]byte(header)); n != 3 {

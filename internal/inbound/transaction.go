@@ -7,7 +7,9 @@ import (
 	"log/slog"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/fault"
+	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
@@ -16,8 +18,9 @@ import (
 type Transaction struct {
 	o          *Options
 	session    *Session
-	id         string
+	id         queue.ID
 	from       addr.Address
+	params     MailParams
 	findings   Findings
 	recipients []recipient
 }
@@ -25,12 +28,20 @@ type Transaction struct {
 // recipient is one RCPT that was accepted.
 type recipient struct {
 	address  addr.Address
-	accounts []store.AccountID // several if it is an alias
+	params   RcptParams
+	foreign  bool              // it gets the message by way of the queue
+	accounts []store.AccountID // otherwise; several if it is an alias
 	err      error             // why it cannot have the message after all
 }
 
+// RcptParams are the parameters of RCPT. Zero: none.
+type RcptParams struct {
+	Notify   dsn.Notify // of NOTIFY
+	Original string     // of ORCPT, decoded: "rfc822;bob@example.test"
+}
+
 // ID names the message in trace lines, replies and logs.
-func (t *Transaction) ID() string { return t.id }
+func (t *Transaction) ID() string { return string(t.id) }
 
 // Recipients counts the recipients accepted so far.
 func (t *Transaction) Recipients() int { return len(t.recipients) }
@@ -48,7 +59,7 @@ func (t *Transaction) Accepted() iter.Seq2[int, addr.Address] {
 
 // Rcpt adds a recipient. The error is a *Refusal or a fault, and concerns this
 // recipient only.
-func (t *Transaction) Rcpt(ctx context.Context, to addr.Address) error {
+func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) error {
 	f := t.findings
 	f.Recipients = len(t.recipients)
 	f.Recipient.Address = to
@@ -64,7 +75,7 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address) error {
 		t.refused(ctx, "recipient refused", err, "to", to.String())
 		return err
 	}
-	t.recipients = append(t.recipients, recipient{address: to, accounts: accounts})
+	t.recipients = append(t.recipients, recipient{address: to, params: p, foreign: standing == Foreign, accounts: accounts})
 	return nil
 }
 
@@ -94,7 +105,7 @@ func (t *Transaction) decide(f Findings) error {
 // refused logs why something was not accepted. Faults of the server are graver
 // than mail that is not wanted, or mailboxes that are full.
 func (t *Transaction) refused(ctx context.Context, what string, err error, args ...any) {
-	args = append(args, "id", t.id, "from", t.from.String())
+	args = append(args, "id", t.ID(), "from", t.from.String())
 	level := slog.LevelInfo
 	var refusal *Refusal
 	if errors.As(err, &refusal) {

@@ -37,6 +37,9 @@ func (s *session) ehlo(_ context.Context, args string) (smtpwire.Reply, error) {
 	} else {
 		lines = append(lines, "SIZE")
 	}
+	if s.offersDSN() {
+		lines = append(lines, "DSN")
+	}
 	if s.conn.OffersTLS() {
 		lines = append(lines, "STARTTLS")
 	}

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -21,6 +24,8 @@ import (
 	"posthorn/internal/inbound"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/queue"
+	"posthorn/internal/smtpwire"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 	"posthorn/internal/wire/wiretest"
@@ -34,6 +39,7 @@ type house struct {
 	blobs   *memblob.Store
 	store   *store.Store
 	dir     *directory.Directory
+	memory  *memkv.Engine // what it is built on, if it is a newHouse
 	servers map[string]*wiretest.Server
 	client  *tls.Config
 	conns   map[string]net.Conn         // the clients' ends, by name
@@ -43,15 +49,16 @@ type house struct {
 
 // newHouse builds the house with a server for each role: "mx", "submission" (in
 // clear, with STARTTLS), "submissions", "plain" (submission that allows passwords
-// in clear) and "lmtp".
+// in clear), "relay" and "relaymx" (like "plain" and "mx", with a queue) and "lmtp".
 func newHouse(t testing.TB, policy inbound.Policy) *house {
 	h := &house{t: t, log: slog.New(slog.DiscardHandler)}
-	h.build(policy, memkv.New(memkv.Options{Rerun: true, Commit: func() error {
+	h.memory = memkv.New(memkv.Options{Rerun: true, Commit: func() error {
 		if err := h.broken.Load(); err != nil {
 			return err
 		}
 		return nil
-	}}))
+	}})
+	h.build(policy, h.memory)
 	return h
 }
 
@@ -65,11 +72,17 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	t.Cleanup(h.dir.Close)
 	h.people()
 
-	acceptor := inbound.New(inbound.Options{Hostname: "mail.example.test", Policy: policy, Directory: h.dir, Store: h.store})
+	in := inbound.Options{Hostname: "mail.example.test", Policy: policy, Directory: h.dir, Store: h.store}
+	acceptor := inbound.New(in)
+	in.Relay = true
+	relaying := inbound.New(in)
 	serverTLS, clientTLS := wiretest.TLS(t)
 	h.client = clientTLS
 	start := func(name string, o Options, w wire.Options) {
-		o.Hostname, o.Acceptor, o.Auth = "mail.example.test", acceptor, authenticator{h.dir}
+		o.Hostname, o.Auth = "mail.example.test", authenticator{h.dir}
+		if o.Acceptor == nil {
+			o.Acceptor = acceptor
+		}
 		w.Protocol, w.Serve, w.Logger = name, New(o).Serve, h.log
 		w.PreAuthTimeout, w.Busy = Timeout, Busy
 		h.servers[name] = wiretest.Start(t, w)
@@ -78,6 +91,8 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("submission", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS})
 	start("submissions", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("plain", Options{Role: inbound.Submission, PlaintextAuth: true}, wire.Options{})
+	start("relay", Options{Role: inbound.Submission, PlaintextAuth: true, Acceptor: relaying}, wire.Options{})
+	start("relaymx", Options{Role: inbound.MX, Acceptor: relaying}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
 }
 
@@ -145,6 +160,58 @@ func (h *house) inbox(name string) []string {
 	return all
 }
 
+// queued lists the messages in the queue, the oldest first, as they would be sent:
+// on a copy of what is durable, all of them are.
+func (h *house) queued() []string {
+	q := queue.New(queue.Options{Engine: h.memory.Clone(), Blobs: h.blobs, Hostname: "mail.example.test", Postmaster: address("postmaster")})
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	left := 0
+	h.must(q.List(ctx, queue.Filter{}, func(s queue.Status) bool {
+		left += len(s.Matching)
+		return true
+	}))
+	if left == 0 {
+		return nil
+	}
+	var mu sync.Mutex
+	sent := map[queue.ID]string{}
+	h.must(q.Run(ctx, func(ctx context.Context, j *queue.Job) []queue.Result {
+		text := describe(ctx, j)
+		mu.Lock()
+		defer mu.Unlock()
+		sent[j.Message.ID] = text
+		if left -= len(j.Recipients); left <= 0 {
+			stop()
+		}
+		return slices.Repeat([]queue.Result{{Outcome: queue.Accepted, Reply: smtpwire.NewReply(250, code{2, 0, 0}, "Taken")}}, len(j.Recipients))
+	}))
+	var all []string
+	for _, id := range slices.Sorted(maps.Keys(sent)) {
+		all = append(all, sent[id])
+	}
+	return all
+}
+
+// describe spells a queued message out: its envelope, then its text.
+func describe(ctx context.Context, j *queue.Job) string {
+	var b strings.Builder
+	m := j.Message
+	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v\r\n", m.ID, m.From, m.EnvelopeID, m.Return, m.EightBit)
+	for _, to := range m.Recipients {
+		fmt.Fprintf(&b, "to=<%s> notify=%v orcpt=%q\r\n", to.Address, to.Notify, to.Original)
+	}
+	content, err := j.Open(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	defer content.Close()
+	if _, err := io.Copy(&b, io.NewSectionReader(content, 0, content.Size())); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
 // fail has commits fail with a fault of this kind; "" mends them.
 func (h *house) fail(kind string) error {
 	if kind == "" {
@@ -170,6 +237,17 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 				return fmt.Errorf("%d messages: %q", len(all), all)
 			}
 			if len(args) > 2 && !like(texts[args[2]], all[len(all)-1]) {
+				return fmt.Errorf("the last message is\n%s", all[len(all)-1])
+			}
+			return nil
+		},
+		// queue NUMBER [TEXT]: so many messages are there, the last one like the text.
+		"queue": func(args []string, texts map[string]string) error {
+			all := h.queued()
+			if want, _ := strconv.Atoi(args[0]); len(all) != want {
+				return fmt.Errorf("%d messages: %q", len(all), all)
+			}
+			if len(args) > 1 && !like(texts[args[1]], all[len(all)-1]) {
 				return fmt.Errorf("the last message is\n%s", all[len(all)-1])
 			}
 			return nil

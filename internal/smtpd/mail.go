@@ -25,11 +25,11 @@ func (s *session) mail(ctx context.Context, args string) (smtpwire.Reply, error)
 	if !from.IsASCII() {
 		return noUTF8, nil
 	}
-	size, reply := s.mailParams(params)
+	known, reply := s.mailParams(params)
 	if !reply.IsZero() {
 		return reply, nil
 	}
-	tx, err := s.in.Mail(ctx, from, size)
+	tx, err := s.in.Mail(ctx, from, known)
 	if err != nil {
 		return failed(err), nil
 	}
@@ -41,27 +41,35 @@ func (s *session) mail(ctx context.Context, args string) (smtpwire.Reply, error)
 var noUTF8 = smtpwire.NewReply(553, code{5, 6, 7}, "Addresses outside ASCII are not supported here")
 
 // mailParams looks at the parameters of MAIL. The reply is zero if all are well.
-func (s *session) mailParams(params smtpwire.Params) (size int64, reply smtpwire.Reply) {
+func (s *session) mailParams(params smtpwire.Params) (known inbound.MailParams, reply smtpwire.Reply) {
 	for _, p := range params {
-		switch p.Keyword {
-		case "SIZE": // RFC 1870 §6.1
-			var ok bool
-			if size, ok = parseSize(p.Value); !ok {
-				return 0, smtpwire.NewReply(501, code{5, 5, 4}, "SIZE= takes a number of bytes")
-			}
-		case "BODY": // RFC 6152 §2: a message is stored as it comes, so both are the same
-			if v := strings.ToUpper(p.Value); v != "7BIT" && v != "8BITMIME" {
-				return 0, smtpwire.NewReply(555, code{5, 5, 4}, "BODY= takes 7BIT or 8BITMIME here")
-			}
-		case "AUTH": // RFC 4954 §5: who is said to have sent it first; not believed, but allowed
-			if !s.offersAuth() {
-				return 0, unknownParam(p)
-			}
-		default:
-			return 0, unknownParam(p)
+		if reply = s.mailParam(&known, p); !reply.IsZero() {
+			break
 		}
 	}
-	return size, smtpwire.Reply{}
+	return known, reply
+}
+
+func (s *session) mailParam(known *inbound.MailParams, p smtpwire.Param) (reply smtpwire.Reply) {
+	switch {
+	case p.Keyword == "SIZE": // RFC 1870 §6.1
+		var ok bool
+		if known.Size, ok = parseSize(p.Value); !ok {
+			return smtpwire.NewReply(501, code{5, 5, 4}, "SIZE= takes a number of bytes")
+		}
+	case p.Keyword == "BODY": // RFC 6152 §2: a message is stored as it comes, and what it is, is seen then
+		if v := strings.ToUpper(p.Value); v != "7BIT" && v != "8BITMIME" {
+			return smtpwire.NewReply(555, code{5, 5, 4}, "BODY= takes 7BIT or 8BITMIME here")
+		}
+	case p.Keyword == "AUTH" && s.offersAuth(): // RFC 4954 §5: who is said to have sent it first; not believed, but allowed
+	case p.Keyword == "RET" && s.offersDSN():
+		known.Return, reply = returned(p.Value)
+	case p.Keyword == "ENVID" && s.offersDSN():
+		known.EnvelopeID, reply = envelopeID(p.Value)
+	default:
+		return unknownParam(p)
+	}
+	return reply
 }
 
 // unknownParam refuses a parameter of an extension that was not offered (RFC 5321

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"context"
 
+	"posthorn/internal/inbound"
 	"posthorn/internal/smtpwire"
 )
 
@@ -15,15 +16,34 @@ func (s *session) rcpt(ctx context.Context, args string) (smtpwire.Reply, error)
 	if err != nil {
 		return badSyntax(err), nil
 	}
-	if len(params) > 0 {
-		return unknownParam(params[0]), nil
+	known, reply := s.rcptParams(params)
+	if !reply.IsZero() {
+		return reply, nil
 	}
 	if !to.IsASCII() {
 		return noUTF8, nil
 	}
-	if err := s.tx.Rcpt(ctx, to); err != nil {
+	if err := s.tx.Rcpt(ctx, to, known); err != nil {
 		s.refused++
 		return failed(err), nil
 	}
 	return smtpwire.NewReply(250, code{2, 1, 5}, "Recipient noted"), nil
+}
+
+// rcptParams looks at the parameters of RCPT. The reply is zero if all are well.
+func (s *session) rcptParams(params smtpwire.Params) (known inbound.RcptParams, reply smtpwire.Reply) {
+	for _, p := range params {
+		switch {
+		case p.Keyword == "NOTIFY" && s.offersDSN():
+			known.Notify, reply = notify(p.Value)
+		case p.Keyword == "ORCPT" && s.offersDSN():
+			known.Original, reply = original(p.Value)
+		default:
+			reply = unknownParam(p)
+		}
+		if !reply.IsZero() {
+			break
+		}
+	}
+	return known, reply
 }
