@@ -121,7 +121,9 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		return pebble.ValueSeparationPolicy{
 			Enabled:               true,
 			MinimumSize:           separateFrom,
-			MaxBlobReferenceDepth: 10,
+			// Compactions leave values where they are until a table refers to so many
+			// files: bodies are read one by one, so it matters little how many.
+			MaxBlobReferenceDepth: 64,
 			RewriteMinimumAge:     5 * time.Minute,
 			TargetGarbageRatio:    0.2,
 		}
