@@ -119,8 +119,8 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	p.Experimental.CompactionScheduler = newScheduler(e.space)
 	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
-			Enabled:               true,
-			MinimumSize:           separateFrom,
+			Enabled:     true,
+			MinimumSize: separateFrom,
 			// Compactions leave values where they are until a table refers to so many
 			// files: bodies are read one by one, so it matters little how many.
 			MaxBlobReferenceDepth: 64,
