@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -32,13 +33,13 @@ type subject interface {
 }
 
 func TestModelMem(t *testing.T) {
-	testModel(t, func() subject {
+	testModel(t, 60, func() subject {
 		return &memSubject{memkv.New(memkv.Options{Rerun: true}), memblob.New(memblob.Options{})}
 	})
 }
 
 func TestModelPebble(t *testing.T) {
-	testModel(t, func() subject {
+	testModel(t, 30, func() subject {
 		s := &pebbleSubject{fs: vfs.NewCrashableMem(), store: memblob.New(memblob.Options{})}
 		s.open()
 		return s
@@ -47,20 +48,21 @@ func TestModelPebble(t *testing.T) {
 
 // A crash of PostgreSQL takes a while, so fewer of them have to do.
 func TestModelPostgres(t *testing.T) {
-	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		defer checks.Value.Set(checks.DefValue)
-		checks.Value.Set("5")
-	}
 	server := pgtest.Start(t)
-	testModel(t, func() subject {
+	testModel(t, 4, func() subject {
 		s := &postgresSubject{t: t, server: server, dsn: server.NewSchema(t), store: memblob.New(memblob.Options{})}
 		s.open()
 		return s
 	})
 }
 
-// testModel runs random operations against the naive model.
-func testModel(t *testing.T, open func() subject) {
+// testModel runs random operations against the naive model, so many times unless
+// -rapid.checks says otherwise.
+func testModel(t *testing.T, checks int, open func() subject) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		defer f.Value.Set(f.DefValue)
+		f.Value.Set(strconv.Itoa(checks))
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		s := open()
 		defer func() { s.close() }()
