@@ -71,21 +71,21 @@ func (p *pool) take(d door) *session {
 	return nil
 }
 
-// put keeps a connection, or says goodbye to it.
+// put keeps a connection, or says goodbye to it, for which nobody has to wait.
 func (p *pool) put(s *session) {
-	if !p.keep(s) {
+	if !p.accept(s) {
 		s.quit()
 	}
 }
 
-// keep has the connection wait, if there is room and a point in it.
-func (p *pool) keep(s *session) bool {
+// accept takes care of a connection, unless the pool is closed.
+func (p *pool) accept(s *session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || !s.client.Reusable() || s.client.Messages() >= maxMessages {
+	switch {
+	case p.closed:
 		return false
-	}
-	if p.size >= maxIdle || len(p.doors[s.door]) >= maxIdlePerDoor {
+	case !s.client.Reusable(), s.client.Messages() >= maxMessages, p.size >= maxIdle, len(p.doors[s.door]) >= maxIdlePerDoor:
 		p.goodbyes.Go(s.quit)
 		return true
 	}
