@@ -64,6 +64,7 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		Auth:          authenticator{s.data.Directory},
 		Acceptor: inbound.New(inbound.Options{
 			Hostname: set.Hostname, Policy: policy, Directory: s.data.Directory, Store: s.data.Store,
+			Relay: s.relay != nil,
 		}),
 	}).Serve
 }
