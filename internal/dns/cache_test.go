@@ -137,15 +137,16 @@ func TestOneAsksForMany(t *testing.T) {
 				}
 			})
 		}
+		time.Sleep(time.Second)
+		giveUp()
+		synctest.Wait() // another one asks now
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 			defer cancel()
 			if _, err := r.TXT(ctx, "slow.test"); !fault.Is(err, fault.Canceled) {
 				t.Errorf("one that had less patience: %v", err)
 			}
 		})
-		time.Sleep(time.Second)
-		giveUp()
 		time.Sleep(time.Second)
 		s.Set("slow.test TXT there")
 		all.Wait()
