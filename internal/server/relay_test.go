@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -63,9 +64,9 @@ func ask[Request, Response any](h *house, op admin.Operation[Request, Response],
 	return answer
 }
 
-// submit hands a message in, as a mail program does; the error is that of the
+// submit hands a message with a subject in, as a mail program does; the error is that of the
 // first recipient who is refused.
-func (h *house) submit(from, text string, to ...string) error {
+func (h *house) submit(from, subject string, to ...string) error {
 	h.t.Helper()
 	c, err := smtp.Dial(h.Address(config.Submission).String())
 	if err != nil {
@@ -87,7 +88,7 @@ func (h *house) submit(from, text string, to ...string) error {
 	}
 	w, err := c.Data()
 	must(err)
-	_, err = fmt.Fprintf(w, "From: <%s>\r\nSubject: %s\r\n\r\n%s\r\n", from, text, text)
+	_, err = fmt.Fprintf(w, "From: <%s>\r\nSubject: %s\r\n\r\nhello\r\n", from, subject)
 	must(err)
 	must(w.Close())
 	return c.Quit()
@@ -212,6 +213,14 @@ func TestTwoServers(t *testing.T) {
 	b.inbox(2)
 	a.waitEmpty()
 
+	large := strings.Repeat(strings.Repeat("x", 70)+"\r\n", 5000) // more than a commit carries
+	if err := a.submit("alice@example.test", "large\r\n\r\n"+large, "bob@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.inbox(3); strings.Count(text, large) != 1 || strings.Count(text, "Return-Path:") != 1 {
+		t.Errorf("the large message is not what it was: %d bytes\n%.500s", len(text), text)
+	}
+
 	comeBack(t, a, b)
 }
 
@@ -241,7 +250,7 @@ func comeBack(t *testing.T, a, b *house) {
 	if len(done.Messages) != 1 || done.Recipients != 1 {
 		t.Errorf("retried: %+v", done)
 	}
-	if text := b.inbox(3); !strings.Contains(text, "Subject: later") {
+	if text := b.inbox(4); !strings.Contains(text, "Subject: later") {
 		t.Errorf("bob got:\n%s", text)
 	}
 	a.waitEmpty()
@@ -292,4 +301,69 @@ func TestWithoutQueueNothingLeaves(t *testing.T) {
 	if all := a.queued(); len(all) > 0 {
 		t.Errorf("queued: %+v", all)
 	}
+}
+
+// TestReloadRoutes: what is tried from then on takes the new way.
+func TestReloadRoutes(t *testing.T) {
+	there := lonely(t)
+	cb := testConfig(t, config.SMTP)
+	cb.Listeners[0].Address = there
+	b := openHouse(t, cb, "bob@example.org")
+	ca := testConfig(t, config.Submission)
+	ca.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{lonely(t)}, TLS: config.Never}}
+	a := openHouse(t, ca, "alice@example.test")
+	if err := a.submit("alice@example.test", "hello", "bob@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	a.waitQueued("one message that was tried", func(all []admin.QueuedMessage) bool {
+		return len(all) == 1 && all[0].Recipients[0].Attempts > 0
+	})
+	next := *ca
+	next.Queue.GiveUp = 48 * time.Hour
+	next.Routes = []config.Route{{Domains: []string{"example.org"}, Transport: config.SmartHost, Hosts: []string{there}, TLS: config.Never}}
+	if err := a.Reload(t.Context(), &next); err != nil {
+		t.Fatal(err)
+	}
+	if p := a.data.policy.Load(); p.Lifetime != 48*time.Hour {
+		t.Errorf("mail is tried for %v", p.Lifetime)
+	}
+	ask(a, admin.OperateQueue, admin.QueueOrder{Operation: "retry"})
+	b.inbox(1)
+	a.waitEmpty()
+
+	wrong := next
+	wrong.Routes = []config.Route{{Domains: []string{"*"}, User: "alice", PasswordFile: "/no/such/file"}}
+	if err := a.Reload(t.Context(), &wrong); err == nil || !strings.Contains(err.Error(), "/no/such/file") {
+		t.Errorf("Reload = %v", err)
+	}
+}
+
+// TestShutdownCutsDeliveriesOff: a server that never answers does not keep ours.
+func TestShutdownCutsDeliveriesOff(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	c := testConfig(t, config.Submission)
+	c.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{silent.Addr().String()}, TLS: config.Never}}
+	a := openHouse(t, c, "alice@example.test")
+	if err := a.submit("alice@example.test", "hello", "bob@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := silent.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	a = openHouse(t, c, "alice@example.test")
+	if all := a.queued(); len(all) != 1 || all[0].Recipients[0].State != "pending" {
+		t.Errorf("queued: %+v", all)
+	}
+	ask(a, admin.OperateQueue, admin.QueueOrder{Operation: "delete"})
 }
