@@ -129,7 +129,10 @@ func (c *queueShow) Run(e *environment) error {
 	}
 	return e.print(m, func(w io.Writer) {
 		table(w, [][]string{
-			{"id", m.ID}, {"since", timeText(&m.Created)}, {"from", or(m.From, "<>")}, {"size", bytesText(m.Size)},
+			{"id", m.ID},
+			{"since", timeText(&m.Created)},
+			{"from", or(m.From, "<>")},
+			{"size", bytesText(m.Size)},
 			{"priority", strconv.Itoa(m.Priority)},
 		})
 		for _, r := range m.Recipients {
