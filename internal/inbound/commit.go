@@ -32,6 +32,9 @@ func (c *Content) commit(ctx context.Context) error {
 	if err := c.tx.decide(c.findings); err != nil {
 		return err
 	}
+	if c.mender != nil && c.err == nil {
+		c.err = c.mender.finish()
+	}
 	if c.err != nil {
 		return c.err
 	}

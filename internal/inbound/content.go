@@ -15,7 +15,8 @@ type Content struct {
 	tx       *Transaction
 	findings Findings
 	incoming *store.Incoming // nil once it is known that the message will be refused
-	sink     io.Writer       // incoming, or what repairs line ends on the way there
+	sink     io.Writer       // incoming, or what mends the message on the way there
+	mender   *mender         // nil unless it is on that way
 	err      error           // of the sink
 	began    time.Time
 }
@@ -28,7 +29,8 @@ func (t *Transaction) Receive(ctx context.Context) *Content {
 	_, c.err = c.sink.Write(t.trace(c.began).append(make([]byte, 0, 512)))
 	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
-		c.sink = message.NewCRLFWriter(c.incoming)
+		c.mender = &mender{w: c.incoming, date: c.began, id: t.ID() + "@" + t.o.Hostname}
+		c.sink = message.NewCRLFWriter(c.mender)
 	}
 	return c
 }

@@ -1,0 +1,113 @@
+package inbound
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"posthorn/internal/message"
+)
+
+// mender completes the header of a message that a user's program hands in, while it
+// passes through to w (RFC 6409 §8.2, §8.3): a Date and a Message-ID are added at the
+// end of the header if they are missing. Fields that name blind copies are taken out
+// (RFC 5322 §3.6.3). The end of every line must be CRLF.
+type mender struct {
+	w    io.Writer
+	date time.Time
+	id   string // for the Message-ID, without its brackets
+
+	held    []byte // the line under way, until it is known what it is
+	midLine bool   // its beginning is gone already
+	removed bool   // the field that it belongs to is taken out
+	dated   bool   // there was a Date
+	named   bool   // there was a Message-ID
+	done    bool   // the header has ended
+}
+
+// longestHeld is so much of a line that its field's name is in it, if it has one.
+const longestHeld = 2048
+
+// Write passes on the next bytes of the message, but for a line of its header that
+// is not complete.
+func (m *mender) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 && !m.done {
+		end := bytes.IndexByte(p, '\n') + 1
+		complete := end > 0
+		if !complete {
+			end = len(p)
+		}
+		m.held, p = append(m.held, p[:end]...), p[end:]
+		if complete || len(m.held) >= longestHeld {
+			if err := m.line(complete); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if len(p) > 0 {
+		if _, err := m.w.Write(p); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// line passes on what is held, which is a line of the header, a part of one, or the
+// first line after it.
+func (m *mender) line(complete bool) error {
+	line := m.held
+	m.held = m.held[:0]
+	continued := m.midLine || line[0] == ' ' || line[0] == '\t'
+	if !continued {
+		name := fieldName(line)
+		if name == nil {
+			return m.end(line)
+		}
+		m.removed = bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc"))
+		m.dated = m.dated || bytes.EqualFold(name, []byte("Date"))
+		m.named = m.named || bytes.EqualFold(name, []byte("Message-ID"))
+	}
+	m.midLine = !complete
+	if m.removed {
+		return nil
+	}
+	_, err := m.w.Write(line)
+	return err
+}
+
+// fieldName is the name of the field that a line begins; nil: the line begins none.
+func fieldName(line []byte) []byte {
+	for f := range message.Fields(line) {
+		return f.Name
+	}
+	return nil
+}
+
+// end ends the header with what is missing; next follows it.
+func (m *mender) end(next []byte) error {
+	m.done = true
+	var b []byte
+	if !m.dated {
+		b = m.date.AppendFormat(append(b, "Date: "...), time.RFC1123Z)
+		b = append(b, "\r\n"...)
+	}
+	if !m.named {
+		b = append(append(append(b, "Message-ID: <"...), m.id...), ">\r\n"...)
+	}
+	_, err := m.w.Write(append(b, next...))
+	return err
+}
+
+// finish ends a message whose header may not have ended before.
+func (m *mender) finish() error {
+	if !m.done && len(m.held) > 0 {
+		if err := m.line(true); err != nil {
+			return err
+		}
+	}
+	if !m.done {
+		return m.end(nil)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package inbound
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/message"
+)
+
+func TestMender(t *testing.T) {
+	const (
+		date = "Date: Sun, 01 Mar 2026 09:05:07 +0800\r\n"
+		id   = "Message-ID: <x@mail.example.test>\r\n"
+	)
+	long := strings.Repeat("long ", 1000)
+	for _, tc := range []struct{ name, in, want string }{
+		{"complete", "Date: now\r\nMESSAGE-ID: <1@pc>\r\n\r\ntext\r\n", "Date: now\r\nMESSAGE-ID: <1@pc>\r\n\r\ntext\r\n"},
+		{"nothing", "", date + id},
+		{"no header", "\r\ntext\r\n", date + id + "\r\ntext\r\n"},
+		{"no body", "Subject: x\r\n", "Subject: x\r\n" + date + id},
+		{"no Date", "Message-ID : <1@pc>\r\nX-Date: x\r\n\r\n", "Message-ID : <1@pc>\r\nX-Date: x\r\n" + date + "\r\n"},
+		{"no Message-ID", "date:now\r\nSubject: Message-ID: x\r\n\r\n", "date:now\r\nSubject: Message-ID: x\r\n" + id + "\r\n"},
+		{
+			"blind copies", "Date: now\r\nBcc: bob@example.test,\r\n carol@example.test\r\nTo: x\r\nRESENT-BCC:\r\nMessage-ID: <1>\r\n\r\nBcc: stays\r\n",
+			"Date: now\r\nTo: x\r\nMessage-ID: <1>\r\n\r\nBcc: stays\r\n",
+		},
+		{"only blind copies", "Bcc: x\r\n\ty\r\n\r\n", date + id + "\r\n"},
+		{"long blind copies", "Bcc: " + long + "\r\n " + long + "\r\nTo: x\r\n\r\n", "To: x\r\n" + date + id + "\r\n"},
+		{"long field", "Subject: " + long + "\r\n\r\n", "Subject: " + long + "\r\n" + date + id + "\r\n"},
+		{"a blank line is missing", "To: x\r\n" + long + "\r\nDate: y\r\n", "To: x\r\n" + date + id + long + "\r\nDate: y\r\n"},
+		{"folded", "Subject: x\r\n Date: y\r\n\tBcc: z\r\n\r\n", "Subject: x\r\n Date: y\r\n\tBcc: z\r\n" + date + id + "\r\n"},
+	} {
+		for _, step := range []int{1, 2, 7, 1 << 20} {
+			if got := mend(tc.in, step); got != tc.want {
+				t.Errorf("%s, %d bytes at a time:\n%q, want\n%q", tc.name, step, got, tc.want)
+			}
+		}
+	}
+}
+
+// mend gives a mender so many bytes at a time.
+func mend(in string, step int) string {
+	var out bytes.Buffer
+	m := &mender{w: &out, date: time.Date(2026, 3, 1, 9, 5, 7, 0, time.FixedZone("", 8*3600)), id: "x@mail.example.test"}
+	for len(in) > 0 {
+		n := min(step, len(in))
+		_, _ = m.Write([]byte(in[:n])) // a Buffer does not fail
+		in = in[n:]
+	}
+	_ = m.finish()
+	return out.String()
+}
+
+// Whatever comes, the pieces it comes in do not matter; what is mended needs no
+// mending; and nothing is taken from the body.
+func FuzzMender(f *testing.F) {
+	f.Add("Subject: x\r\nBcc: y\r\n z\r\n\r\nBcc: text\r\n", 3)
+	f.Add("no header\r\n", 1)
+	f.Add(" \r\nBcc : x\r\n\t\r\n", 2)
+	f.Fuzz(func(t *testing.T, in string, step int) {
+		in = strings.ReplaceAll(strings.NewReplacer("\r", "", "\n", "\r\n").Replace(in)+"\r\n", "\x00", "")
+		out := mend(in, max(step, 1))
+		if whole := mend(in, len(in)); out != whole {
+			t.Fatalf("%q in pieces:\n%q, whole:\n%q", in, out, whole)
+		}
+		if again := mend(out, len(out)); again != out {
+			t.Fatalf("%q is mended to\n%q, and that to\n%q", in, out, again)
+		}
+		header, _, _ := strings.Cut(out, "\r\n\r\n")
+		for field := range message.Fields([]byte(header)) {
+			if len(field.Name) == 0 {
+				return // there is no blank line: the body begins here
+			}
+			if bytes.EqualFold(field.Name, []byte("Bcc")) {
+				t.Fatalf("%q is mended to\n%q", in, out)
+			}
+		}
+	})
+}
