@@ -30,6 +30,7 @@ type relay struct {
 	log      *slog.Logger
 	resolver *dns.Resolver
 	out      atomic.Pointer[outbound.Outbound]
+	turn     *turn // nil: nobody else can be at the engine
 	running  *background
 	cut      context.Context // done when deliveries must end at once
 	cutNow   context.CancelFunc
@@ -42,6 +43,9 @@ func newRelay(c *config.Config, data *Data, log *slog.Logger) (*relay, error) {
 	}
 	r := &relay{data: data, log: log, resolver: systemResolver(log)}
 	r.cut, r.cutNow = context.WithCancel(context.Background())
+	if c.Store.Engine == config.Postgres {
+		r.turn = newTurn(data.engine, log)
+	}
 	out, err := r.outbound(c)
 	if err != nil {
 		return nil, err
@@ -95,19 +99,25 @@ func (r *relay) start() {
 		return
 	}
 	r.running = startBackground(func(ctx context.Context) {
-		for {
-			err := r.data.Queue.Run(ctx, r.deliver)
-			if ctx.Err() != nil {
-				break
-			}
-			r.log.Error("the queue cannot be loaded", "error", err, "again", queueAgain)
-			select {
-			case <-ctx.Done():
-			case <-time.After(queueAgain):
-			}
+		if r.turn == nil {
+			r.runQueue(ctx)
+		} else {
+			r.turn.run(ctx, r.runQueue)
 		}
 		r.out.Load().Close()
 	})
+}
+
+// runQueue runs the queue until ctx is done.
+func (r *relay) runQueue(ctx context.Context) {
+	for {
+		err := r.data.Queue.Run(ctx, r.deliver)
+		if ctx.Err() != nil {
+			return
+		}
+		r.log.Error("the queue cannot be loaded", "error", err, "again", queueAgain)
+		pause(ctx, queueAgain)
+	}
 }
 
 // stop lets deliveries end, or cuts them off when ctx ends.

@@ -191,7 +191,7 @@ func TestTwoServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := b.inbox(1)
-	for _, want := range []string{"Return-Path: <alice@example.test>\r\nReceived: from mail.example.test", "Subject: hello\r\n\r\nhello\r\n"} {
+	for _, want := range []string{"Return-Path: <alice@example.test>\r\nReceived: from mail.example.test", "Subject: hello\r\n", "\r\n\r\nhello\r\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("bob's message has no %q:\n%s", want, text)
 		}

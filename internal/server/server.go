@@ -6,7 +6,7 @@
 // The flow of Start: certificate (certificate.go) -> engine, bodies, store and
 // directory and queue (data.go) -> control socket (control.go) -> all listening
 // sockets (socket.go) -> a door for each listener (door.go), with its protocol's face
-// behind it (face.go) -> the way out of the queue (relay.go) -> what goes on in the
+// behind it (face.go) -> the way out of the queue (relay.go, turn.go) -> what goes on in the
 // background (maintain.go, memory.go) -> "ready". If any step fails, those before it
 // are undone and nobody has been served.
 //
