@@ -5,20 +5,23 @@ import (
 	"io"
 	"time"
 
+	"posthorn/internal/fault"
 	"posthorn/internal/message"
 )
 
 // mender completes the header of a message that a user's program hands in, while it
-// passes through to w (RFC 6409 §8.2, §8.3): a Date and a Message-ID are added at the
-// end of the header if they are missing. Fields that name blind copies are taken out
-// (RFC 5322 §3.6.3). The end of every line must be CRLF.
+// passes through to w (RFC 6409 §8.2, §8.3): a Date and a Message-ID are added in
+// front if they are missing, for which the header is held back until its end. Fields
+// that name blind copies are taken out (RFC 5322 §3.6.3). The end of every line must
+// be CRLF.
 type mender struct {
 	w    io.Writer
 	date time.Time
 	id   string // for the Message-ID, without its brackets
 
+	header  []byte // what is held back
 	held    []byte // the line under way, until it is known what it is
-	midLine bool   // its beginning is gone already
+	midLine bool   // its beginning is in the header already
 	removed bool   // the field that it belongs to is taken out
 	dated   bool   // there was a Date
 	named   bool   // there was a Message-ID
@@ -28,8 +31,12 @@ type mender struct {
 // longestHeld is so much of a line that its field's name is in it, if it has one.
 const longestHeld = 2048
 
-// Write passes on the next bytes of the message, but for a line of its header that
-// is not complete.
+// maxHeader is the longest header that a program may hand in, in bytes. It has room
+// for thousands of addresses.
+const maxHeader = 256 << 10
+
+// Write takes the next bytes of the message. It fails with fault.TooLarge if the
+// header has too many, else as w does.
 func (m *mender) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 && !m.done {
@@ -53,8 +60,8 @@ func (m *mender) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// line passes on what is held, which is a line of the header, a part of one, or the
-// first line after it.
+// line looks at what is held: a line of the header, which goes there, a part of one,
+// or the first line after it.
 func (m *mender) line(complete bool) error {
 	line := m.held
 	m.held = m.held[:0]
@@ -72,8 +79,10 @@ func (m *mender) line(complete bool) error {
 	if m.removed {
 		return nil
 	}
-	_, err := m.w.Write(line)
-	return err
+	if m.header = append(m.header, line...); len(m.header) > maxHeader {
+		return fault.New(fault.TooLarge, "inbound: the header has more than %d bytes", maxHeader)
+	}
+	return nil
 }
 
 // fieldName is the name of the field that a line begins; nil: the line begins none.
@@ -84,7 +93,7 @@ func fieldName(line []byte) []byte {
 	return nil
 }
 
-// end ends the header with what is missing; next follows it.
+// end passes the header on, with what was missing; next follows it.
 func (m *mender) end(next []byte) error {
 	m.done = true
 	var b []byte
@@ -95,7 +104,9 @@ func (m *mender) end(next []byte) error {
 	if !m.named {
 		b = append(append(append(b, "Message-ID: <"...), m.id...), ">\r\n"...)
 	}
-	_, err := m.w.Write(append(b, next...))
+	b = append(append(b, m.header...), next...)
+	m.header = nil
+	_, err := m.w.Write(b)
 	return err
 }
 

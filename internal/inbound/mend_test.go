@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/fault"
 	"posthorn/internal/message"
 )
 
@@ -19,24 +20,42 @@ func TestMender(t *testing.T) {
 		{"complete", "Date: now\r\nMESSAGE-ID: <1@pc>\r\n\r\ntext\r\n", "Date: now\r\nMESSAGE-ID: <1@pc>\r\n\r\ntext\r\n"},
 		{"nothing", "", date + id},
 		{"no header", "\r\ntext\r\n", date + id + "\r\ntext\r\n"},
-		{"no body", "Subject: x\r\n", "Subject: x\r\n" + date + id},
-		{"no Date", "Message-ID : <1@pc>\r\nX-Date: x\r\n\r\n", "Message-ID : <1@pc>\r\nX-Date: x\r\n" + date + "\r\n"},
-		{"no Message-ID", "date:now\r\nSubject: Message-ID: x\r\n\r\n", "date:now\r\nSubject: Message-ID: x\r\n" + id + "\r\n"},
+		{"no body", "Subject: x\r\n", date + id + "Subject: x\r\n"},
+		{"no Date", "Message-ID : <1@pc>\r\nX-Date: x\r\n\r\n", date + "Message-ID : <1@pc>\r\nX-Date: x\r\n\r\n"},
+		{"no Message-ID", "date:now\r\nSubject: Message-ID: x\r\n\r\n", id + "date:now\r\nSubject: Message-ID: x\r\n\r\n"},
 		{
 			"blind copies", "Date: now\r\nBcc: bob@example.test,\r\n carol@example.test\r\nTo: x\r\nRESENT-BCC:\r\nMessage-ID: <1>\r\n\r\nBcc: stays\r\n",
 			"Date: now\r\nTo: x\r\nMessage-ID: <1>\r\n\r\nBcc: stays\r\n",
 		},
 		{"only blind copies", "Bcc: x\r\n\ty\r\n\r\n", date + id + "\r\n"},
-		{"long blind copies", "Bcc: " + long + "\r\n " + long + "\r\nTo: x\r\n\r\n", "To: x\r\n" + date + id + "\r\n"},
-		{"long field", "Subject: " + long + "\r\n\r\n", "Subject: " + long + "\r\n" + date + id + "\r\n"},
-		{"a blank line is missing", "To: x\r\n" + long + "\r\nDate: y\r\n", "To: x\r\n" + date + id + long + "\r\nDate: y\r\n"},
-		{"folded", "Subject: x\r\n Date: y\r\n\tBcc: z\r\n\r\n", "Subject: x\r\n Date: y\r\n\tBcc: z\r\n" + date + id + "\r\n"},
+		{"long blind copies", "Bcc: " + long + "\r\n " + long + "\r\nTo: x\r\n\r\n", date + id + "To: x\r\n\r\n"},
+		{"long field", "Subject: " + long + "\r\n\r\n", date + id + "Subject: " + long + "\r\n\r\n"},
+		{"a blank line is missing", "To: x\r\n" + long + "\r\nDate: y\r\n", date + id + "To: x\r\n" + long + "\r\nDate: y\r\n"},
+		{"folded", "Subject: x\r\n Date: y\r\n\tBcc: z\r\n\r\n", date + id + "Subject: x\r\n Date: y\r\n\tBcc: z\r\n\r\n"},
 	} {
 		for _, step := range []int{1, 2, 7, 1 << 20} {
 			if got := mend(tc.in, step); got != tc.want {
 				t.Errorf("%s, %d bytes at a time:\n%q, want\n%q", tc.name, step, got, tc.want)
 			}
 		}
+	}
+}
+
+// A header without end is refused when it has become too long; blind copies do not count.
+func TestMenderLimit(t *testing.T) {
+	var out bytes.Buffer
+	m := &mender{w: &out}
+	line := []byte("X: " + strings.Repeat("x", 1019) + "\r\n")
+	for range maxHeader / len(line) {
+		if _, err := m.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.Write([]byte("Bcc: x\r\n")); err != nil {
+		t.Errorf("a full header: %v", err)
+	}
+	if _, err := m.Write(line); !fault.Is(err, fault.TooLarge) || out.Len() > 0 {
+		t.Errorf("too long a header: %v, and %d bytes are passed on", err, out.Len())
 	}
 }
 
