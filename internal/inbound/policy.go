@@ -177,7 +177,7 @@ var rules = []rule{
 		name: RuleOutboundUnavailable, code: 451, enhanced: smtpwire.EnhancedCode{4, 3, 2},
 		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Foreign && !f.Relay },
 		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s>: this server does not deliver to other domains yet", f.Recipient.Address)
+			return fmt.Sprintf("<%s>: this server does not deliver to other domains", f.Recipient.Address)
 		},
 	},
 	{
