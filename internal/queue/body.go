@@ -50,21 +50,27 @@ func (q *Queue) open(ctx context.Context, k key, b Body) (Content, error) {
 	}
 	var data []byte
 	err := q.engine.View(ctx, k.shard(), func(r kv.Reader) error {
-		v, ok, err := r.Get(keyBody(k.serial()))
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fault.New(fault.NotFound, "queue: the message is no longer there")
-		}
-		v, err = unsealBody(v)
-		data = bytes.Clone(v)
+		var err error
+		data, err = readBody(r, k)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return small{bytes.NewReader(data)}, nil
+}
+
+// readBody reads a small body.
+func readBody(r kv.Reader, k key) ([]byte, error) {
+	v, ok, err := r.Get(keyBody(k.serial()))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fault.New(fault.NotFound, "queue: the message is no longer there")
+	}
+	data, err := unsealBody(v)
+	return bytes.Clone(data), err
 }
 
 // small is a body that came with its message.

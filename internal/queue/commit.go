@@ -60,7 +60,7 @@ func (c *commit) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return fault.New(fault.InUse, "queue: message %s keeps changing", c.st.ID)
+	return fault.New(fault.InUse, "queue: a message keeps changing")
 }
 
 // once makes one Update, in a commit of somebody who knows the sender's mailbox if
@@ -87,15 +87,20 @@ func (c *commit) once(ctx context.Context) error {
 func (c *commit) apply(w kv.Writer) error {
 	c.told = nil
 	var err error
-	if c.st, err = readMessage(w, c.key); err != nil || c.st == nil {
+	if c.st, err = readMessage(w, c.key); err != nil {
 		return err
 	}
-	c.change(c.st, c.now)
-	if c.tell || c.st.finished() {
-		c.told = c.st.tell(c.queue.policyOf, c.now)
+	if c.st != nil {
+		c.change(c.st, c.now)
+		if c.tell || c.st.finished() {
+			c.told = c.st.tell(c.queue.policyOf, c.now)
+		}
 	}
 	if !slices.Equal(c.told, c.about) {
 		return errNotification
+	}
+	if c.st == nil {
+		return nil
 	}
 	if err := c.st.write(w); err != nil || c.notification == nil || c.handed {
 		return err

@@ -94,9 +94,8 @@ func (s *schedule) done(st start, e ending) (stale bool) {
 	}
 	s.learn(d, st.turn, e, now)
 	stale, it.stale = it.stale, false
-	if e.left == nil {
-		s.unlink(it)
-		s.drop(it)
+	if e.left == nil || stale {
+		s.forget(it) // what is stale comes back when it has been read
 	} else {
 		it.at, it.deadline, it.owes = e.left.at, e.left.deadline, e.owes
 		if st.settle && d.resting(now) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,19 +19,19 @@ import (
 // While the disk is full, what has been delivered is not delivered again.
 func TestFullDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		full := false
+		var full atomic.Bool
 		w.engine = memkv.New(memkv.Options{Commit: func() error {
-			if full {
+			if full.Load() {
 				return fault.New(fault.StorageFull, "the disk is full")
 			}
 			return nil
 		}})
-		w.servers["slow.test"] = after(time.Minute, accept())
+		w.answer("slow.test", after(time.Minute, accept()))
 		w.start()
 		w.put(w.message("bob@slow.test"))
-		full = true
+		full.Store(true)
 		w.pass(10 * time.Hour)
-		full = false
+		full.Store(false)
 		w.pass(time.Minute)
 		if n := len(w.tried("bob@slow.test")); n != 1 {
 			t.Errorf("bob got it %d times", n)
@@ -41,13 +42,14 @@ func TestFullDisk(t *testing.T) {
 
 func TestPanicAndMissingResults(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		bad := true
-		w.servers["bad.test"] = func(context.Context, *Message, addr.Address) Result {
-			if bad {
+		var bad atomic.Bool
+		bad.Store(true)
+		w.answer("bad.test", func(context.Context, *Message, addr.Address) Result {
+			if bad.Load() {
 				panic("a defect")
 			}
 			return accept()
-		}
+		})
 		w.servers["mute.test"] = func(context.Context, *Message, addr.Address) Result { return Result{} }
 		w.start()
 		id := w.put(w.message("bob@bad.test", "carol@mute.test"))
@@ -60,7 +62,7 @@ func TestPanicAndMissingResults(t *testing.T) {
 		if !strings.Contains(w.log.String(), "a defect") {
 			t.Error("the panic is not in the log")
 		}
-		bad = false
+		bad.Store(false)
 		w.pass(time.Hour)
 		if p := w.status(id).Progress[0]; p.State != Delivered {
 			t.Errorf("%+v", p)
@@ -80,18 +82,18 @@ func TestShutdown(t *testing.T) {
 				return false
 			}
 		}
-		w.servers["quick.test"] = func(ctx context.Context, _ *Message, _ addr.Address) Result {
+		w.answer("quick.test", func(ctx context.Context, _ *Message, _ addr.Address) Result {
 			if wait(ctx, 10*time.Second) {
 				return accept()
 			}
 			return deferred("interrupted")
-		}
-		w.servers["slow.test"] = func(ctx context.Context, _ *Message, _ addr.Address) Result {
+		})
+		w.answer("slow.test", func(ctx context.Context, _ *Message, _ addr.Address) Result {
 			if wait(ctx, 10*time.Minute) {
 				return accept()
 			}
 			return unreachable()
-		}
+		})
 		w.start()
 		w.put(w.message("bob@quick.test"))
 		slow := w.put(w.message("carol@slow.test"))
@@ -116,7 +118,7 @@ func TestShutdown(t *testing.T) {
 // A damaged record concerns its message alone.
 func TestDamage(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("later"))
+		w.answer("slow.test", always(deferred("later")))
 		var ids []ID
 		for range 5 {
 			ids = append(ids, w.put(w.message("bob@slow.test")))
@@ -202,7 +204,7 @@ func TestLocalSenders(t *testing.T) {
 			}
 			return true, err
 		}
-		w.servers["bad.test"] = always(refuse("no such user"))
+		w.answer("bad.test", always(refuse("no such user")))
 		w.start()
 		w.put(w.message("bob@bad.test"))
 		w.pass(time.Minute)
@@ -234,12 +236,12 @@ func TestLocalSenders(t *testing.T) {
 // What is protected on its way comes back protected, and its text does not.
 func TestRequireTLS(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["bad.test"] = always(refuse("no such user"))
+		w.answer("bad.test", always(refuse("no such user")))
 		var got *Message
-		w.servers["example.test"] = func(_ context.Context, m *Message, _ addr.Address) Result {
+		w.answer("example.test", func(_ context.Context, m *Message, _ addr.Address) Result {
 			got = m
 			return accept()
-		}
+		})
 		w.start()
 		m := w.message("bob@bad.test")
 		m.RequireTLS, m.Return, m.Priority = true, dsn.ReturnMessage, 4
@@ -260,10 +262,10 @@ func TestUnreadable(t *testing.T) {
 		w.start()
 		broken := &brokenEngine{Engine: w.engine}
 		w.queue.engine = broken
-		broken.down = true
+		broken.down.Store(true)
 		w.put(w.message("bob@remote.test"))
 		w.pass(time.Minute)
-		broken.down = false
+		broken.down.Store(false)
 		w.pass(time.Minute)
 		if n := len(w.tried("bob@remote.test")); n != 1 {
 			t.Errorf("tried %d times", n)
@@ -275,11 +277,11 @@ func TestUnreadable(t *testing.T) {
 // brokenEngine is an engine that cannot be read at times.
 type brokenEngine struct {
 	kv.Engine
-	down bool
+	down atomic.Bool
 }
 
 func (e *brokenEngine) View(ctx context.Context, s kv.Shard, fn func(kv.Reader) error) error {
-	if e.down {
+	if e.down.Load() {
 		return fault.New(fault.Unavailable, "out of order")
 	}
 	return e.Engine.View(ctx, s, fn)

@@ -1,8 +1,8 @@
 package queue
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -20,11 +20,15 @@ type Job struct {
 
 	queue *Queue
 	key   key
+	body  []byte // if it is so small that it was read with the envelope
 }
 
 // Open opens the message as it is to be sent; the caller closes it. fault.NotFound:
 // it is no longer queued. fault.Corrupt: it is damaged, and will not get better.
 func (j *Job) Open(ctx context.Context) (Content, error) {
+	if j.body != nil {
+		return small{bytes.NewReader(j.body)}, nil
+	}
 	return j.queue.open(ctx, j.key, j.Message.Body)
 }
 
@@ -86,7 +90,7 @@ func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
 	})
 	if err != nil {
 		q.log.ErrorContext(ctx, "the results of an attempt could not be recorded: it will be made again",
-			"id", j.Message.ID, "destination", j.Destination, "results", fmt.Sprint(results), "err", err)
+			"id", j.Message.ID, "destination", j.Destination, "replies", replies(results), "err", err)
 		return ending{left: later(st.item)}
 	}
 	e := ending{}
@@ -123,20 +127,29 @@ func (q *Queue) settle(ctx context.Context, st start) ending {
 	return ending{left: q.left(after, to.name), owes: after.owes(q.policyOf, now)}
 }
 
+// readAlong is how large a body may be to be read before somebody asks for it.
+const readAlong = 32 << 10
+
 // job reads an item's message, and who is due at its destination. The message is
 // nil if it is no longer there.
 func (q *Queue) job(ctx context.Context, it *item) (*Job, *stored, error) {
 	var found *stored
+	j := &Job{Destination: it.dest.name, queue: q, key: it.key}
 	err := q.engine.View(ctx, it.key.shard(), func(r kv.Reader) error {
 		var err error
-		found, err = readMessage(r, it.key)
+		if found, err = readMessage(r, it.key); err != nil || found == nil {
+			return err
+		}
+		j.Message, j.Recipients = found.Message, found.due(j.Destination, time.Now())
+		if len(j.Recipients) > 0 && found.Body.Blob == "" && found.Body.Size <= readAlong {
+			j.body, err = readBody(r, it.key)
+		}
+		if fault.Is(err, fault.Corrupt) || fault.Is(err, fault.NotFound) {
+			err = nil // whoever opens it will find out
+		}
 		return err
 	})
-	if err != nil || found == nil {
-		return nil, nil, err
-	}
-	name := it.dest.name
-	return &Job{found.Message, name, found.due(name, time.Now()), q, it.key}, found, nil
+	return j, found, err
 }
 
 // noReply stands for a reply where there is none.
@@ -189,6 +202,15 @@ func (j *Job) record(st *stored, results []Result, now time.Time) {
 	}
 }
 
+// replies lists what was said, for the log.
+func replies(results []Result) []string {
+	texts := make([]string, len(results))
+	for i, r := range results {
+		texts[i] = r.Reply.String()
+	}
+	return texts
+}
+
 // judge says what the results show of the destination.
 func judge(results []Result) (feedback, Result) {
 	fb, failure := nothing, Result{}
@@ -235,6 +257,9 @@ func (q *Queue) logResults(ctx context.Context, j *Job, after *stored, results [
 		return
 	}
 	for n, i := range j.Recipients {
+		if results[n].interrupted {
+			continue
+		}
 		p := &after.progress[i]
 		args := []any{
 			"id", after.ID, "from", after.From.String(), "to", after.Recipients[i].Address.String(), "destination", j.Destination,

@@ -53,14 +53,23 @@ func (n *news) keepKeys(keys []key) {
 	}
 }
 
-// collect hands out all there is, and forgets it.
+// readAtOnce is how many changed messages are read again before the schedule goes on.
+const readAtOnce = 1000
+
+// collect hands out what there is, and forgets it. If that is not all, Run will look
+// around again at once.
 func (n *news) collect() (slices [numSlices]bool, changed [numSlices][]key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	slices, n.slices = n.slices, slices
+	left := readAtOnce
 	for k := range n.changed {
+		if left--; left < 0 {
+			n.wake()
+			break
+		}
 		changed[k.slice()] = append(changed[k.slice()], k)
+		delete(n.changed, k)
 	}
-	clear(n.changed)
 	return slices, changed
 }

@@ -47,10 +47,10 @@ func (q *Queue) Operate(ctx context.Context, f Filter, o Order) (Affected, error
 	}
 	f = f.normal()
 	err := q.find(ctx, &f, func(slice int, found []*stored, _ time.Time) (bool, error) {
-		b := &operation{queue: q, filter: &f, order: &o, slice: slice, found: found}
-		err := b.run(ctx)
-		all.Messages = append(all.Messages, b.affected.Messages...)
-		all.Recipients += b.affected.Recipients
+		op := &operation{queue: q, filter: &f, order: &o, slice: slice, found: found}
+		err := op.run(ctx)
+		all.Messages = append(all.Messages, op.affected.Messages...)
+		all.Recipients += op.affected.Recipients
 		return true, err
 	})
 	return all, err
@@ -68,31 +68,31 @@ type operation struct {
 	rested   map[string]bool // destinations whose rest is over
 }
 
-func (b *operation) run(ctx context.Context) error {
-	b.rested = map[string]bool{}
-	err := b.carryOut(ctx)
-	if !b.order.Preview {
-		b.queue.schedule.wake(b.rested)
-		b.queue.news.about(b.touched...)
+func (op *operation) run(ctx context.Context) error {
+	op.rested = map[string]bool{}
+	err := op.carryOut(ctx)
+	if !op.order.Preview {
+		op.queue.schedule.wake(op.rested)
+		op.queue.news.about(op.touched...)
 	}
 	return err
 }
 
-func (b *operation) carryOut(ctx context.Context) error {
-	if b.order.Preview {
-		for _, st := range b.found {
-			b.change(st, time.Now())
+func (op *operation) carryOut(ctx context.Context) error {
+	if op.order.Preview {
+		for _, st := range op.found {
+			op.change(st, time.Now())
 		}
 		return nil
 	}
-	if b.order.Operation != Bounce {
-		err := b.together(ctx)
+	if op.order.Operation != Bounce {
+		err := op.together(ctx)
 		if !errors.Is(err, errNotification) {
 			return err
 		}
 	}
-	for _, st := range b.found {
-		if err := b.single(ctx, st.key); err != nil {
+	for _, st := range op.found {
+		if err := op.single(ctx, st.key); err != nil {
 			return err
 		}
 	}
@@ -101,12 +101,12 @@ func (b *operation) carryOut(ctx context.Context) error {
 
 // together changes all messages in one Update. It fails with errNotification if a
 // sender has to be told something, which is done message by message.
-func (b *operation) together(ctx context.Context) error {
-	shard := sliceShard(b.slice)
-	err := b.queue.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error {
-		b.affected, b.touched = Affected{}, nil
-		for _, st := range b.found {
-			c := &commit{queue: b.queue, key: st.key, change: b.change, now: time.Now()}
+func (op *operation) together(ctx context.Context) error {
+	shard := sliceShard(op.slice)
+	err := op.queue.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error {
+		op.affected, op.touched = Affected{}, nil
+		for _, st := range op.found {
+			c := &commit{queue: op.queue, key: st.key, change: op.change, now: time.Now()}
 			if err := c.apply(tx.In(shard)); err != nil {
 				return err
 			}
@@ -114,41 +114,41 @@ func (b *operation) together(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		b.affected, b.touched = Affected{}, nil
+		op.affected, op.touched = Affected{}, nil
 	}
 	return err
 }
 
 // single changes one message, with a notification if one is due.
-func (b *operation) single(ctx context.Context, k key) error {
-	before, touched := b.affected, len(b.touched)
+func (op *operation) single(ctx context.Context, k key) error {
+	before, touched := op.affected, len(op.touched)
 	c := &commit{
-		queue: b.queue, key: k, now: time.Now(), tell: true,
+		queue: op.queue, key: k, now: time.Now(), tell: true,
 		change: func(st *stored, now time.Time) {
-			b.affected, b.touched = before, b.touched[:touched]
-			b.change(st, now)
+			op.affected, op.touched = before, op.touched[:touched]
+			op.change(st, now)
 		},
 	}
 	err := c.run(ctx)
 	if err != nil {
-		b.affected, b.touched = before, b.touched[:touched]
+		op.affected, op.touched = before, op.touched[:touched]
 	}
 	return err
 }
 
 // change does to one message what is ordered.
-func (b *operation) change(st *stored, now time.Time) {
-	numbers := b.filter.matching(st, now)
+func (op *operation) change(st *stored, now time.Time) {
+	numbers := op.filter.matching(st, now)
 	changed := 0
 	for _, i := range numbers {
-		if b.recipient(st, i, now) {
+		if op.recipient(st, i, now) {
 			changed++
 		}
 	}
 	if changed > 0 {
-		b.affected.Messages = append(b.affected.Messages, st.ID)
-		b.affected.Recipients += changed
-		b.touched = append(b.touched, st.key)
+		op.affected.Messages = append(op.affected.Messages, st.ID)
+		op.affected.Recipients += changed
+		op.touched = append(op.touched, st.key)
 	}
 }
 
@@ -157,9 +157,9 @@ var returned = smtpwire.NewReply(554, smtpwire.EnhancedCode{5, 0, 0}, "The admin
 
 // recipient does to one recipient what is ordered; it says whether that changes
 // anything.
-func (b *operation) recipient(st *stored, i int, now time.Time) bool {
+func (op *operation) recipient(st *stored, i int, now time.Time) bool {
 	p := &st.progress[i]
-	switch b.order.Operation {
+	switch op.order.Operation {
 	case Retry:
 		if p.Held {
 			return false
@@ -176,11 +176,11 @@ func (b *operation) recipient(st *stored, i int, now time.Time) bool {
 		}
 		p.Held, p.Next = false, now
 	case Reroute:
-		p.Route, p.Next = b.order.Route, now
+		p.Route, p.Next = op.order.Route, now
 	case Bounce:
 		p.Reply, p.Remote = returned, ""
-		if b.order.Reason != "" {
-			p.Reply.Lines = []string{b.order.Reason}
+		if op.order.Reason != "" {
+			p.Reply.Lines = []string{op.order.Reason}
 		}
 		p.Reply = bounded(p.Reply)
 		st.end(i, Failed)
@@ -188,7 +188,7 @@ func (b *operation) recipient(st *stored, i int, now time.Time) bool {
 		st.end(i, Deleted)
 	}
 	if p.State == Pending && !p.Held {
-		b.rested[st.destination(i)] = true
+		op.rested[st.destination(i)] = true
 	}
 	st.dirty[i] = true
 	return true

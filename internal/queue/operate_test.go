@@ -39,14 +39,14 @@ func (w *world) operate(f Filter, o Order) Affected {
 
 func TestRetryNow(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["down.test"] = always(unreachable())
+		w.answer("down.test", always(unreachable()))
 		w.start()
 		for range 20 {
 			w.put(w.message("bob@down.test"))
 		}
 		w.put(w.message("carol@other.test"))
 		w.pass(2 * time.Hour)
-		w.servers["down.test"] = nil
+		w.answer("down.test", nil)
 		if got := w.operate(Filter{Domain: "Down.Test"}, Order{Operation: Retry}); got.Recipients != 20 {
 			t.Errorf("%d recipients affected", got.Recipients)
 		}
@@ -58,7 +58,7 @@ func TestRetryNow(t *testing.T) {
 
 func TestHoldAndRelease(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("later"))
+		w.answer("slow.test", always(deferred("later")))
 		w.start()
 		id := w.put(w.message("bob@slow.test", "carol@slow.test"))
 		held := w.message("dave@fast.test")
@@ -78,7 +78,7 @@ func TestHoldAndRelease(t *testing.T) {
 		if st := w.status(id); st.Progress[1].State != Expired || !st.Progress[0].Held || st.Progress[0].State != Pending {
 			t.Errorf("%+v", st.Progress)
 		}
-		w.servers["slow.test"] = nil
+		w.answer("slow.test", nil)
 		if got := w.operate(Filter{Held: true}, Order{Operation: Retry}); got.Recipients != 0 {
 			t.Errorf("Retry tries what is on hold: %v", got)
 		}
@@ -94,7 +94,7 @@ func TestHoldAndRelease(t *testing.T) {
 
 func TestBounceAndDelete(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("mailbox busy"))
+		w.answer("slow.test", always(deferred("mailbox busy")))
 		w.start()
 		w.put(w.message("bob@slow.test", "carol@slow.test", "dave@slow.test"))
 		w.pass(time.Minute)
@@ -115,8 +115,8 @@ func TestBounceAndDelete(t *testing.T) {
 // What a batch would leave untold is told.
 func TestDeleteOfTheLastTellsOfTheOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = after(time.Hour, deferred("later"))
-		w.servers["bad.test"] = always(refuse("no such user"))
+		w.answer("slow.test", after(time.Hour, deferred("later")))
+		w.answer("bad.test", always(refuse("no such user")))
 		w.start()
 		w.put(w.message("bob@slow.test", "carol@bad.test"))
 		w.pass(time.Minute) // bob is under way, so alice was not told of carol yet
@@ -134,7 +134,7 @@ func TestDeleteOfTheLastTellsOfTheOthers(t *testing.T) {
 
 func TestReroute(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["down.test"] = always(unreachable())
+		w.answer("down.test", always(unreachable()))
 		w.start()
 		id := w.put(w.message("bob@down.test", "carol@slow.test"))
 		w.pass(time.Minute)
@@ -161,7 +161,7 @@ func TestOperationsDuringAnAttempt(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tc.order.Operation), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				w.servers["slow.test"] = after(10*time.Minute, deferred("later"))
+				w.answer("slow.test", after(10*time.Minute, deferred("later")))
 				w.start()
 				id := w.put(w.message("bob@slow.test"))
 				w.pass(5 * time.Minute)
@@ -183,7 +183,7 @@ func TestOperationsDuringAnAttempt(t *testing.T) {
 
 func TestDeletedWhileUnderWay(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = after(10*time.Minute, refuse("no such user"))
+		w.answer("slow.test", after(10*time.Minute, refuse("no such user")))
 		w.start()
 		w.put(w.message("bob@slow.test"))
 		w.pass(5 * time.Minute)
@@ -198,8 +198,8 @@ func TestDeletedWhileUnderWay(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["one.test"] = always(deferred("mailbox is full"))
-		w.servers["two.test"] = always(unreachable())
+		w.answer("one.test", always(deferred("mailbox is full")))
+		w.answer("two.test", always(unreachable()))
 		w.start()
 		old := w.message("bob@one.test", "carol@two.test")
 		w.put(old)

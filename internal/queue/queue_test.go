@@ -30,7 +30,7 @@ func TestDelivery(t *testing.T) {
 // delay, one bounce.
 func TestPatience(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("come back later"))
+		w.answer("slow.test", always(deferred("come back later")))
 		w.start()
 		id := w.put(w.message("bob@slow.test"))
 		w.pass(4*24*time.Hour + 23*time.Hour)
@@ -68,7 +68,7 @@ func TestPatience(t *testing.T) {
 
 func TestRestartForgetsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("later"))
+		w.answer("slow.test", always(deferred("later")))
 		w.start()
 		id := w.put(w.message("bob@slow.test", "carol@fast.test"))
 		w.pass(20 * time.Minute)
@@ -94,9 +94,9 @@ func TestRestartForgetsNothing(t *testing.T) {
 func TestOneBounceForAll(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		for _, domain := range []string{"one.test", "two.test", "three.test"} {
-			w.servers[domain] = after(time.Duration(len(domain))*time.Second, refuse("no such user"))
+			w.answer(domain, after(time.Duration(len(domain))*time.Second, refuse("no such user")))
 		}
-		w.servers["slow.test"] = always(deferred("later"))
+		w.answer("slow.test", always(deferred("later")))
 		w.start()
 		id := w.put(w.message("a@one.test", "b@two.test", "c@three.test", "d@four.test", "e@slow.test"))
 		w.pass(time.Minute)
@@ -118,7 +118,7 @@ func TestManyDeadDomains(t *testing.T) {
 		var to []string
 		for i := range 20 {
 			domain := string(rune('a'+i/10)) + string(rune('a'+i%10)) + ".test"
-			w.servers[domain] = after(30*time.Second, unreachable())
+			w.answer(domain, after(30*time.Second, unreachable()))
 			to = append(to, "x@"+domain)
 		}
 		w.start()
@@ -141,7 +141,7 @@ func TestManyDeadDomains(t *testing.T) {
 
 func TestNullSenderIsToldNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["remote.test"] = always(refuse("no such user"))
+		w.answer("remote.test", always(refuse("no such user")))
 		w.start()
 		m := w.message("bob@remote.test")
 		m.From = addr.Address{}
@@ -172,7 +172,7 @@ func TestNotify(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				w.servers["remote.test"] = always(tc.answer)
+				w.answer("remote.test", always(tc.answer))
 				w.start()
 				m := w.message("bob@remote.test")
 				m.Recipients[0].Notify = tc.notify
@@ -195,7 +195,7 @@ func TestNotify(t *testing.T) {
 
 func TestDelayNoticeIsNotWanted(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("later"))
+		w.answer("slow.test", always(deferred("later")))
 		w.start()
 		m := w.message("bob@slow.test")
 		m.Recipients[0].Notify = dsn.Failure
@@ -235,7 +235,7 @@ func TestDeliverBy(t *testing.T) {
 	}{{"return", true, dsn.Failed}, {"notify", false, dsn.Delayed}} {
 		t.Run(tc.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				w.servers["slow.test"] = always(deferred("later"))
+				w.answer("slow.test", always(deferred("later")))
 				w.start()
 				m := w.message("bob@slow.test")
 				m.DeliverBy = DeliverBy{At: time.Now().Add(time.Hour), Return: tc.back}
@@ -255,7 +255,7 @@ func TestDeliverBy(t *testing.T) {
 
 func TestBodies(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["slow.test"] = always(deferred("later"))
+		w.answer("slow.test", always(deferred("later")))
 		w.start()
 		blobWriter, err := w.blobs.Create(context.Background())
 		if err != nil {
@@ -290,7 +290,7 @@ func TestBodies(t *testing.T) {
 		if n := w.references(); n != 2 {
 			t.Errorf("%d references to the blob, want 2", n)
 		}
-		w.servers["slow.test"] = nil
+		w.answer("slow.test", nil)
 		w.pass(time.Hour)
 		if n := w.references(); n != 0 {
 			t.Errorf("%d references to the blob are left", n)

@@ -22,13 +22,33 @@ func (q *Queue) Run(ctx context.Context, deliver Deliver) error {
 
 	jobs, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	var running sync.WaitGroup
-	q.loop(ctx, l, func(st start) {
-		running.Go(func() { q.work(jobs, st, deliver) })
-	})
+	c := crew{idle: make(chan start), work: func(st start) { q.work(jobs, st, deliver) }}
+	q.loop(ctx, l, c.begin)
 	defer time.AfterFunc(q.grace, cut).Stop()
-	running.Wait()
+	close(c.idle)
+	c.members.Wait()
 	return nil
+}
+
+// crew is the goroutines that do jobs. One that has done its job waits for another:
+// its stack has grown to what jobs need.
+type crew struct {
+	idle    chan start // somebody receives if he has nothing to do
+	work    func(start)
+	members sync.WaitGroup
+}
+
+// begin has a job done.
+func (c *crew) begin(st start) {
+	select {
+	case c.idle <- st:
+	default:
+		c.members.Go(func() {
+			for more := true; more; st, more = <-c.idle {
+				c.work(st)
+			}
+		})
+	}
 }
 
 // readAgain is when to look again at slices that could not be read.

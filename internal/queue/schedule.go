@@ -94,46 +94,37 @@ type entry struct {
 	at, deadline int64
 }
 
-// set makes the schedule agree with what a slice says of a message. Items that are
-// busy are looked at again when they are done.
+// set makes the schedule agree with what a slice says of a message. While a part of
+// it is busy nothing else of it is begun, since recipients may have been moved to
+// another destination in the middle of an attempt; when that is done, the message is
+// read again.
 func (s *schedule) set(a *agenda) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var busy *item
+	var first *item
 	for it := s.messages[a.key]; it != nil; {
 		next := it.sibling
 		if it.busy() {
-			it.stale, it.sibling, busy = true, busy, it
+			it.stale, it.sibling, first = true, first, it
 		} else {
 			s.takeOut(it)
-			s.drop(it)
+			it.dest.items--
 		}
 		it = next
 	}
-	first := busy
-	for _, e := range a.entries {
-		if hasDestination(busy, e.destination) {
-			continue
+	if first == nil {
+		for _, e := range a.entries {
+			it := &item{key: a.key, at: e.at, deadline: e.deadline, priority: a.priority, owes: a.owes, dest: s.destination(e.destination), sibling: first}
+			it.dest.items++
+			s.waiting.push(it)
+			first = it
 		}
-		it := &item{key: a.key, at: e.at, deadline: e.deadline, priority: a.priority, owes: a.owes, dest: s.destination(e.destination), sibling: first}
-		it.dest.items++
-		s.waiting.push(it)
-		first = it
 	}
 	if first == nil {
 		delete(s.messages, a.key)
 	} else {
 		s.messages[a.key] = first
 	}
-}
-
-func hasDestination(it *item, name string) bool {
-	for ; it != nil; it = it.sibling {
-		if it.dest.name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // destination finds or makes a destination.
@@ -166,11 +157,9 @@ func (s *schedule) takeOut(it *item) {
 	}
 }
 
-// drop forgets an item, but for its message's chain.
-func (s *schedule) drop(it *item) { it.dest.items-- }
-
-// unlink takes an item out of its message's chain.
-func (s *schedule) unlink(it *item) {
+// forget takes a busy item out of its message.
+func (s *schedule) forget(it *item) {
+	it.dest.items--
 	first := s.messages[it.key]
 	if first == it {
 		if it.sibling == nil {

@@ -14,7 +14,7 @@ import (
 func TestPriority(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.options.Jobs = 1
-		w.servers["remote.test"] = after(time.Second, accept())
+		w.answer("remote.test", after(time.Second, accept()))
 		w.start()
 		w.put(w.message("first@remote.test")) // occupies the one job
 		w.pass(0)
@@ -43,7 +43,7 @@ func TestPriority(t *testing.T) {
 func TestSlowDomain(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.options.Jobs = 30
-		w.servers["slow.test"] = after(5*time.Minute, accept())
+		w.answer("slow.test", after(5*time.Minute, accept()))
 		w.start()
 		for range 1000 {
 			w.put(w.message("x@slow.test"))
@@ -73,7 +73,7 @@ func TestDeadDomains(t *testing.T) {
 		w.pass(time.Second)
 		for i := range 2000 {
 			domain := fmt.Sprintf("dead%d.test", i)
-			w.servers[domain] = after(30*time.Second, unreachable())
+			w.answer(domain, after(30*time.Second, unreachable()))
 			w.put(w.message("x@" + domain))
 		}
 		w.pass(time.Minute)
@@ -93,7 +93,7 @@ func TestDeadDomains(t *testing.T) {
 // it is back, all of them go.
 func TestRest(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["down.test"] = after(time.Minute, unreachable())
+		w.answer("down.test", after(time.Minute, unreachable()))
 		w.start()
 		for range 500 {
 			w.put(w.message("x@down.test"))
@@ -113,7 +113,7 @@ func TestRest(t *testing.T) {
 		if len(all) != 1 || all[0].Messages != 500 || all[0].RestUntil.IsZero() || all[0].Failure.Reply.Lines[0] != "connection timed out" {
 			t.Errorf("%+v", all)
 		}
-		w.servers["down.test"] = after(time.Second, accept())
+		w.answer("down.test", after(time.Second, accept()))
 		w.pass(time.Hour)
 		if n := w.queued(); n != 0 {
 			t.Errorf("%d messages are left an hour after the host came back", n)
@@ -124,11 +124,35 @@ func TestRest(t *testing.T) {
 	})
 }
 
+// A message that no server survives does not keep the others from finding out that
+// the host is alive.
+func TestPoison(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		poison := w.message("x@remote.test")
+		w.answer("remote.test", func(_ context.Context, m *Message, _ addr.Address) Result {
+			if m.ID == poison.ID {
+				return unreachable()
+			}
+			return accept()
+		})
+		w.put(poison)
+		w.start()
+		w.pass(3 * time.Hour)
+		for range 20 {
+			w.put(w.message("y@remote.test"))
+		}
+		w.pass(20 * time.Minute)
+		if n := len(w.tried("y@remote.test")); n != 20 {
+			t.Errorf("%d of 20 messages were tried", n)
+		}
+	})
+}
+
 // Senders are told in time even of what is not tried because its destination rests,
 // and nothing is given up untried.
 func TestRestEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["down.test"] = after(time.Minute, unreachable())
+		w.answer("down.test", after(time.Minute, unreachable()))
 		w.start()
 		for range 50 {
 			w.put(w.message("x@down.test"))
@@ -139,7 +163,7 @@ func TestRestEnds(t *testing.T) {
 		}
 		w.stop()
 		w.pass(10 * 24 * time.Hour)
-		w.servers["down.test"] = nil
+		w.answer("down.test", nil)
 		w.start()
 		w.pass(time.Hour)
 		if n := len(w.notes("alice@example.test")); n != 50 {
@@ -151,7 +175,7 @@ func TestRestEnds(t *testing.T) {
 
 func TestGivenUpAtRest(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.servers["down.test"] = after(time.Minute, unreachable())
+		w.answer("down.test", after(time.Minute, unreachable()))
 		w.start()
 		for range 50 {
 			w.put(w.message("x@down.test"))
@@ -173,7 +197,7 @@ func TestConcurrency(t *testing.T) {
 		}
 		// A host that takes eight connections and turns the ninth away.
 		open := 0
-		w.servers["remote.test"] = func(context.Context, *Message, addr.Address) Result {
+		w.answer("remote.test", func(context.Context, *Message, addr.Address) Result {
 			w.mu.Lock()
 			open++
 			full := open > 8
@@ -186,7 +210,7 @@ func TestConcurrency(t *testing.T) {
 				return unreachable()
 			}
 			return accept()
-		}
+		})
 		w.start()
 		for range 2000 {
 			w.put(w.message("x@remote.test"))

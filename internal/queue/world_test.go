@@ -152,6 +152,13 @@ func (w *world) deliver(ctx context.Context, j *Job) []Result {
 	return results
 }
 
+// answer sets how the servers of a domain answer.
+func (w *world) answer(domain string, s server) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.servers[domain] = s
+}
+
 func accept() Result {
 	return Result{Outcome: Accepted, Reply: smtpwire.NewReply(250, smtpwire.EnhancedCode{2, 0, 0}, "OK"), Remote: "mx.test [192.0.2.1]"}
 }
