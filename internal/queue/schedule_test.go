@@ -241,7 +241,10 @@ func TestDestinationsAreForgotten(t *testing.T) {
 				w.pass(2 * remembered)
 			}
 		}
-		if n := len(w.queue.schedule.destinations); n > 2*fewestKept {
+		w.queue.schedule.mu.Lock()
+		n := len(w.queue.schedule.destinations)
+		w.queue.schedule.mu.Unlock()
+		if n > 2*fewestKept {
 			t.Errorf("%d destinations are remembered", n)
 		}
 	})

@@ -30,7 +30,7 @@ type world struct {
 	blobs   *memblob.Store
 	options Options
 	queue   *Queue
-	log     bytes.Buffer
+	log     logged
 	serial  int
 
 	mu      sync.Mutex
@@ -64,21 +64,27 @@ func newWorld(t testing.TB) *world {
 	}
 	w.options = Options{
 		Hostname: "mail.example.test", Postmaster: address("postmaster@example.test"), Jobs: 100,
-		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: &w.log}, nil)),
+		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	return w
 }
 
-// lockedWriter lets several goroutines write.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+// logged is a log that several goroutines write, and a test reads meanwhile.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *logged) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // inBubble runs a test in a time of its own.
