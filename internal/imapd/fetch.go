@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"posthorn/internal/fault"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
 )
@@ -46,9 +47,14 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 }
 
 // setSeen sets \Seen after bodies were fetched; the client is told as of any change.
+// With a full disk it has its messages all the same, and they stay unseen.
 func (s *session) setSeen(ctx context.Context, c *command, uids []store.UIDRange) error {
 	after, err := s.changeFlags(ctx, uids, store.FlagChange{Op: store.AddFlags, Flags: []string{imapwire.Seen}})
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.StorageFull):
+		s.conn.Log().Warn("messages stay unseen", "error", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	s.readErr = s.tell(after, telling{uid: c.uid})

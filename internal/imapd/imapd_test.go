@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,12 +47,21 @@ type world struct {
 	users  users
 	imap   *wiretest.Server // passwords may be sent in clear
 	safe   *wiretest.Server // passwords need TLS, which is offered
+	full   *atomic.Bool     // the engine has no room; nil: it always has
 }
 
 // newWorld has a small limit for what is stored inline, so that large messages need
 // not be large.
 func newWorld(t testing.TB) *world {
-	return newWorldOn(t, memkv.New(memkv.Options{Rerun: true}), 4<<10)
+	full := new(atomic.Bool)
+	w := newWorldOn(t, memkv.New(memkv.Options{Rerun: true, Commit: func() error {
+		if full.Load() {
+			return fault.New(fault.StorageFull, "the disk is full")
+		}
+		return nil
+	}}), 4<<10)
+	w.full = full
+	return w
 }
 
 func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
@@ -144,6 +154,11 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 			n, err := strconv.ParseInt(args[0], 10, 64)
 			w.blobs.SetFree(n)
 			return err
+		},
+		// engine full (or: free)
+		"engine": func(args []string, _ map[string]string) error {
+			w.full.Store(args[0] == "full")
+			return nil
 		},
 		// shutdown
 		"shutdown": func([]string, map[string]string) error {

@@ -67,7 +67,10 @@ func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (
 	m.view.Snapshot = found.Snapshot
 	if found.Recent > 0 && !readOnly {
 		if m.recentFrom, err = s.account.ClaimRecent(ctx, m.id); err != nil {
-			return nil, err
+			// RFC 3501 §2.3.2: where it cannot be known who was told first, a message is
+			// \Recent for all. A disk that is full must not keep anyone from reading.
+			s.conn.Log().Warn("messages stay recent", "mailbox", name, "error", err)
+			m.recentFrom = found.RecentFrom
 		}
 	}
 	if readOnly { // RFC 3501 §6.3.2: no message loses its \Recent
