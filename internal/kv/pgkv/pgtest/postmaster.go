@@ -114,6 +114,11 @@ func (p *postmaster) kill() error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("pgtest: stopping process %d: %w", p.pid, err)
 	}
+	// The signal takes its time: until it has stopped, it may have one child more,
+	// which would live on and keep the shared memory.
+	for !stopped(p.pid) {
+		time.Sleep(time.Millisecond)
+	}
 	children, err := childrenOf(p.pid)
 	for _, child := range children {
 		_ = syscall.Kill(child, syscall.SIGKILL) // it may have ended by itself

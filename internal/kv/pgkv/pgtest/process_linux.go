@@ -44,16 +44,31 @@ const (
 	childrenTime = 14 // and what ended children have used
 )
 
-// statOf reads a field; 0 if the process has ended.
+// statOf reads a field that is a number; 0 if the process has ended.
 func statOf(pid, field int) int {
+	fields := stat(pid)
+	if fields == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(fields[field])
+	return n
+}
+
+// stopped reports whether a process has been stopped by SIGSTOP, or has ended.
+func stopped(pid int) bool {
+	fields := stat(pid)
+	return fields == nil || strings.Contains("TZX", fields[0])
+}
+
+// stat reads the fields of a process; nil if it has ended.
+func stat(pid int) []string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return nil
 	}
 	// "pid (name) state parent …", where the name may hold anything.
 	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " ")
-	n, _ := strconv.Atoi(strings.Fields(rest)[field])
-	return n
+	return strings.Fields(rest)
 }
 
 // CPU is the processor time that the server's processes have used since its start,

@@ -13,6 +13,9 @@ func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setp
 
 func platformArgs() []string { return nil }
 
+// stopped cannot be known here; childrenOf will say so.
+func stopped(int) bool { return true }
+
 func childrenOf(int) ([]int, error) {
 	return nil, errors.New("pgtest: killing PostgreSQL is known for Linux only")
 }
