@@ -120,7 +120,7 @@ func (f *QueueFilter) filter() queue.Filter {
 func queuedOf(s queue.Status, numbers []int) QueuedMessage {
 	m := s.Message
 	q := QueuedMessage{
-		ID: string(m.ID), Size: m.Body.Len(), Created: m.Created.UTC(), Priority: m.Priority, EnvelopeID: m.EnvelopeID,
+		ID: string(m.ID), Size: m.Size(), Created: m.Created.UTC(), Priority: m.Priority, EnvelopeID: m.EnvelopeID,
 		Recipients: make([]QueuedRecipient, len(numbers)),
 	}
 	if !m.From.IsZero() {

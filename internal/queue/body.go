@@ -38,9 +38,17 @@ type Content interface {
 	Size() int64
 }
 
-// open opens a message for reading. fault.NotFound: it is no longer queued.
+// open opens a message as it is to be sent. fault.NotFound: it is no longer queued.
 // fault.Corrupt: it is damaged, and will not get better.
-func (q *Queue) open(ctx context.Context, k key, b Body) (Content, error) {
+func (q *Queue) open(ctx context.Context, k key, m *Message) (Content, error) {
+	body, err := q.openBody(ctx, k, m.Body)
+	if err != nil {
+		return nil, err
+	}
+	return withHeader(m.Header, body), nil
+}
+
+func (q *Queue) openBody(ctx context.Context, k key, b Body) (Content, error) {
 	if b.Blob != "" {
 		r, err := q.blobs.Open(ctx, b.Blob)
 		if err != nil || b.Skip == 0 {
@@ -86,6 +94,36 @@ type skipped struct {
 
 func (s skipped) ReadAt(p []byte, off int64) (int, error) { return s.SectionReader.ReadAt(p, off) }
 func (s skipped) Size() int64                             { return s.SectionReader.Size() }
+
+// withHeader puts lines in front of a body.
+func withHeader(header []byte, body Content) Content {
+	if len(header) == 0 {
+		return body
+	}
+	return headed{body, header}
+}
+
+// headed is a body with lines in front of it.
+type headed struct {
+	Content
+	header []byte
+}
+
+func (h headed) Size() int64 { return int64(len(h.header)) + h.Content.Size() }
+
+// ReadAt reads the lines and goes on in the body.
+func (h headed) ReadAt(p []byte, off int64) (int, error) {
+	front := int64(len(h.header))
+	if off < 0 || off >= front {
+		return h.Content.ReadAt(p, off-front)
+	}
+	n := copy(p, h.header[off:])
+	if n == len(p) {
+		return n, nil
+	}
+	rest, err := h.Content.ReadAt(p[n:], 0)
+	return n + rest, err
+}
 
 // Blobs calls fn for every large body that a queued message refers to, until it
 // returns false. It is not one snapshot.

@@ -14,6 +14,7 @@ func (c *encoder) byte(v byte)     { c.b = append(c.b, v) }
 func (c *encoder) uint(v uint64)   { c.b = binary.AppendUvarint(c.b, v) }
 func (c *encoder) int(v int64)     { c.b = binary.AppendVarint(c.b, v) }
 func (c *encoder) string(s string) { c.uint(uint64(len(s))); c.b = append(c.b, s...) }
+func (c *encoder) bytes(p []byte)  { c.uint(uint64(len(p))); c.b = append(c.b, p...) }
 
 // time is kept in milliseconds; the zero time stays zero.
 func (c *encoder) time(t time.Time) {
@@ -93,6 +94,14 @@ func (d *decoder) string() string {
 	return v
 }
 
+// bytes is nil where there are none.
+func (d *decoder) bytes() []byte {
+	if v := d.string(); v != "" {
+		return []byte(v)
+	}
+	return nil
+}
+
 func (d *decoder) time() time.Time {
 	ms := d.int()
 	if ms == 0 {
@@ -109,11 +118,12 @@ func (d *decoder) bits(flags ...*bool) {
 }
 
 // version reads a record's first byte, the version of its form.
-func (d *decoder) version(newest byte, what string) error {
-	if v := d.byte(); v == 0 || v > newest {
-		return fault.New(fault.Corrupt, "queue: %s has version %d, this program knows 1 to %d", what, v, newest)
+func (d *decoder) version(newest byte, what string) (byte, error) {
+	v := d.byte()
+	if v == 0 || v > newest {
+		return 0, fault.New(fault.Corrupt, "queue: %s has version %d, this program knows 1 to %d", what, v, newest)
 	}
-	return nil
+	return v, nil
 }
 
 // done reports the record as corrupt if it did not decode.

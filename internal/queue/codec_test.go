@@ -36,7 +36,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			Priority:  rapid.IntRange(-9, 9).Draw(t, "priority"), Hold: flag("hold"),
 			EnvelopeID: rapid.String().Draw(t, "envid"), Return: dsn.Return(rapid.IntRange(0, 2).Draw(t, "ret")),
 			EightBit: flag("8bit"), Binary: flag("binary"), UTF8: flag("utf8"), RequireTLS: flag("tls"), TLSOptional: flag("no tls"),
-			Language: rapid.String().Draw(t, "language"),
+			Language: rapid.String().Draw(t, "language"), Header: []byte(rapid.StringN(1, 50, -1).Draw(t, "header")),
 		}
 		for range rapid.IntRange(1, 4).Draw(t, "recipients") {
 			m.Recipients = append(m.Recipients, Recipient{drawAddress(t), dsn.Notify(rapid.IntRange(0, 15).Draw(t, "notify")), rapid.String().Draw(t, "orcpt")})
@@ -46,6 +46,22 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Fatalf("%v\n%+v\n%+v", err, got, m)
 		}
 	})
+}
+
+// A record as it was written before there was a Header.
+func TestEnvelopeOfVersion1(t *testing.T) {
+	old := "\x01\x1006h015knmnnppibk\x05alice\fexample.test\x80\xa0\xab\xfe\xf9b\x00\x00\x05\x12\x02b1\xa0\x8d\x06&" +
+		"\bQQ314159\x01\x05zh-CN\x01\x03bob\vexample.org\x01\x16rfc822;bob@example.org"
+	want := &Message{
+		ID: "06h015knmnnppibk", From: address("alice@example.test"), Created: time.UnixMilli(1_700_000_000_000), Priority: -3,
+		EightBit: true, RequireTLS: true, EnvelopeID: "QQ314159", Return: dsn.ReturnHeader, Language: "zh-CN",
+		Body:       Body{Blob: "b1", Size: 100_000, Skip: 38},
+		Recipients: []Recipient{{address("bob@example.org"), dsn.Never, "rfc822;bob@example.org"}},
+	}
+	got, err := decodeMessage([]byte(old))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%v\n%+v\n%+v", err, got, want)
+	}
 }
 
 func TestProgressRoundTrip(t *testing.T) {

@@ -27,9 +27,9 @@ type Job struct {
 // it is no longer queued. fault.Corrupt: it is damaged, and will not get better.
 func (j *Job) Open(ctx context.Context) (Content, error) {
 	if j.body != nil {
-		return small{bytes.NewReader(j.body)}, nil
+		return withHeader(j.Message.Header, small{bytes.NewReader(j.body)}), nil
 	}
-	return j.queue.open(ctx, j.key, j.Message.Body)
+	return j.queue.open(ctx, j.key, j.Message)
 }
 
 // Deliver tries a job. It returns one Result for each of the job's Recipients, in

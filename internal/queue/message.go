@@ -14,7 +14,10 @@ type Message struct {
 	ID         ID
 	From       addr.Address // the reverse-path; zero: null
 	Recipients []Recipient  // at least one
-	Body       Body
+	// Header are lines that are sent in front of the body: signatures of what follows.
+	// Each ends with CRLF.
+	Header []byte
+	Body   Body
 
 	Created   time.Time // when we took it over
 	NotBefore time.Time // zero: deliver at once (FUTURERELEASE, RFC 4865)
@@ -57,8 +60,15 @@ type Body struct {
 	Skip int64
 }
 
-// Len is how many bytes are to be sent.
+// Len is how many of the bytes are to be sent.
 func (b Body) Len() int64 { return b.Size - b.Skip }
+
+// Size is how many bytes are to be sent in all.
+func (m *Message) Size() int64 { return int64(len(m.Header)) + m.Body.Len() }
+
+// maxHeader is how long Message.Header may be, in bytes; it is in the envelope, which
+// every scan of the queue reads.
+const maxHeader = 8 << 10
 
 // check says what is wrong with a message, if anything; a fault.Invalid.
 func (m *Message) check() error {
@@ -74,6 +84,8 @@ func (m *Message) check() error {
 		return fault.New(fault.Invalid, "queue: message %s has priority %d, not one from -9 to 9", m.ID, m.Priority)
 	case (m.Body.Data == nil) == (m.Body.Blob == ""):
 		return fault.New(fault.Invalid, "queue: message %s must have one body, small or large", m.ID)
+	case len(m.Header) > maxHeader:
+		return fault.New(fault.Invalid, "queue: message %s has %d bytes in front, not at most %d", m.ID, len(m.Header), maxHeader)
 	case m.Body.Skip < 0 || m.Body.Data != nil && m.Body.Skip > int64(len(m.Body.Data)):
 		return fault.New(fault.Invalid, "queue: message %s skips %d bytes of its body", m.ID, m.Body.Skip)
 	}
@@ -102,7 +114,8 @@ func domainOf(to addr.Address) string {
 	return domain
 }
 
-const envelopeVersion = 1
+// envelopeVersion is the version of the envelope's record. 2 added Header.
+const envelopeVersion = 2
 
 // encode gives the record of the envelope.
 func (m *Message) encode() []byte {
@@ -121,6 +134,7 @@ func (m *Message) encode() []byte {
 	c.string(m.EnvelopeID)
 	c.byte(byte(m.Return))
 	c.string(m.Language)
+	c.bytes(m.Header)
 	c.uint(uint64(len(m.Recipients)))
 	for _, to := range m.Recipients {
 		c.address(to.Address)
@@ -134,7 +148,8 @@ const leastRecipient = 4 // bytes of the shortest recipient
 
 func decodeMessage(b []byte) (*Message, error) {
 	d := decoder{s: string(b)}
-	if err := d.version(envelopeVersion, "an envelope"); err != nil {
+	version, err := d.version(envelopeVersion, "an envelope")
+	if err != nil {
 		return nil, err
 	}
 	m := &Message{ID: ID(d.string()), From: d.address()}
@@ -149,6 +164,9 @@ func decodeMessage(b []byte) (*Message, error) {
 	m.EnvelopeID = d.string()
 	m.Return = dsn.Return(d.byte())
 	m.Language = d.string()
+	if version >= 2 {
+		m.Header = d.bytes()
+	}
 	m.Recipients = make([]Recipient, d.count(leastRecipient))
 	for i := range m.Recipients {
 		m.Recipients[i] = Recipient{d.address(), dsn.Notify(d.byte()), d.string()}

@@ -63,7 +63,7 @@ const maxReturned = 128 << 10
 // original reads the message that a notification quotes. One that cannot be read
 // is not quoted.
 func (q *Queue) original(ctx context.Context, st *stored) dsn.Original {
-	content, err := q.open(ctx, st.key, st.Body)
+	content, err := q.open(ctx, st.key, st.Message)
 	if err == nil {
 		defer content.Close()
 		data := make([]byte, min(content.Size(), maxReturned))

@@ -64,7 +64,7 @@ func (p *Progress) encode() []byte {
 
 func decodeProgress(b []byte) (Progress, error) {
 	d := decoder{s: string(b)}
-	if err := d.version(progressVersion, "a recipient's progress"); err != nil {
+	if _, err := d.version(progressVersion, "a recipient's progress"); err != nil {
 		return Progress{}, err
 	}
 	p := Progress{State: State(d.byte())}

@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -299,6 +301,76 @@ func TestBodies(t *testing.T) {
 	})
 }
 
+// What is to stand in front of a body does so, whatever the body lies in, and is
+// quoted with it.
+func TestHeader(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer("slow.test", always(refuse("no")))
+		w.start()
+		blobWriter, err := w.blobs.Create(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		const skip, text, signature = "Return-Path: <alice@example.test>\r\n", "Subject: signed\r\n\r\nHello\r\n", "DKIM-Signature: v=1\r\n"
+		if _, err := blobWriter.Write([]byte(skip + text)); err != nil {
+			t.Fatal(err)
+		}
+		id, err := blobWriter.Commit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		large, small, lone := w.message("bob@slow.test"), w.message("carol@slow.test"), w.message("dave@slow.test")
+		large.Body = Body{Blob: id, Size: int64(len(skip + text)), Skip: int64(len(skip))}
+		small.Body = Body{Data: []byte(skip + text), Skip: int64(len(skip))}
+		lone.Body = Body{Data: bytes.Repeat([]byte(text), readAlong/len(text)+1)} // not read along with its envelope
+		for _, m := range []*Message{large, small, lone} {
+			m.Header = []byte(signature)
+			w.put(m)
+			if got, want := w.status(m.ID).Message.Size(), int64(len(signature+text)); m != lone && got != want {
+				t.Errorf("%d bytes, want %d", got, want)
+			}
+		}
+		w.pass(time.Minute)
+		for _, to := range []string{"bob", "carol"} {
+			if tries := w.tried(to + "@slow.test"); len(tries) != 1 || tries[0].body != signature+text {
+				t.Errorf("%s: %+v", to, tries)
+			}
+		}
+		if tries := w.tried("dave@slow.test"); len(tries) != 1 || tries[0].body != signature+string(lone.Body.Data) {
+			t.Errorf("dave: %d attempts", len(tries))
+		}
+		notes := w.notes("alice@example.test")
+		if len(notes) != 3 {
+			t.Fatalf("%d notifications", len(notes))
+		}
+		for _, note := range notes {
+			if !strings.Contains(note, "\r\n\r\n"+signature+"Subject: signed\r\n") {
+				t.Errorf("the message is quoted otherwise than it was sent:\n%s", note)
+			}
+		}
+	})
+}
+
+// Every way of reading across the seam gives the same bytes.
+func TestHeaderIsReadAnywhere(t *testing.T) {
+	const front, back = "one\r\n", "two\r\nthree\r\n"
+	c := withHeader([]byte(front), small{bytes.NewReader([]byte(back))})
+	for off := range len(front + back) {
+		for n := 1; off+n <= len(front+back); n++ {
+			p := make([]byte, n)
+			if got, err := c.ReadAt(p, int64(off)); got != n || err != nil && err != io.EOF || string(p) != (front + back)[off:off+n] {
+				t.Fatalf("ReadAt(%d, %d) = %q, %d, %v", n, off, p, got, err)
+			}
+		}
+	}
+	if n, err := c.ReadAt(make([]byte, 100), 2); n != len(front+back)-2 || err != io.EOF {
+		t.Errorf("beyond the end: %d, %v", n, err)
+	}
+	if _, err := c.ReadAt(make([]byte, 1), -1); err == nil {
+		t.Error("an offset below 0 is let pass")
+	}
+}
+
 func TestPutRefusesNonsense(t *testing.T) {
 	w := newWorld(t)
 	for name, spoil := range map[string]func(*Message){
@@ -309,6 +381,7 @@ func TestPutRefusesNonsense(t *testing.T) {
 		"two bodies":         func(m *Message) { m.Body.Blob = "x" },
 		"no time":            func(m *Message) { m.Created = time.Time{} },
 		"priority":           func(m *Message) { m.Priority = 10 },
+		"a long header":      func(m *Message) { m.Header = make([]byte, maxHeader+1) },
 		"more than is there": func(m *Message) { m.Body.Skip = 1000 },
 	} {
 		m := w.message("bob@remote.test")
