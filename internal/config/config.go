@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type Config struct {
 	Blob      Blob
 	Queue     Queue
 	Routes    []Route
+	DNS       DNS
 	Limits    Limits
 	Log       Log
 }
@@ -160,6 +162,22 @@ const (
 	Verified      RouteTLS = "verified"      // always, and the certificate must be good
 	Never         RouteTLS = "never"
 )
+
+// DNS says who is asked for names.
+type DNS struct {
+	Servers []netip.AddrPort // recursive servers, the preferred first; empty: those of the system
+	TrustAD *bool            // whether they are believed to have validated an answer; nil: see Trusted
+}
+
+// Trusted says whether these servers are believed if they call an answer authentic.
+// Unless the file says so: if nobody can change what they say on its way, which is
+// certain of servers on this machine only.
+func (d DNS) Trusted(servers []netip.AddrPort) bool {
+	if d.TrustAD != nil {
+		return *d.TrustAD
+	}
+	return !slices.ContainsFunc(servers, func(s netip.AddrPort) bool { return !s.Addr().Unmap().IsLoopback() })
+}
 
 // Limits bounds what a peer may use.
 type Limits struct {

@@ -94,6 +94,7 @@ func full() Config {
 				Source: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
 			},
 		},
+		DNS:    DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
 		Limits: Limits{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, 64 << 20, 200, 10, 5},
 		Log:    Log{Format: "json", Level: slog.LevelDebug},
 	}

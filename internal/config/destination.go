@@ -158,6 +158,21 @@ func isHost(s string) bool {
 	return err == nil && (ip.Is4() || s[0] == '[') || isName(s)
 }
 
+// servers is a list of name servers; port 53 may be left out.
+func servers(p *[]netip.AddrPort) value {
+	return list(p, `a list of name servers; want ["127.0.0.1:53"]`, func(v any) (netip.AddrPort, error) {
+		s, _ := v.(string)
+		if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
+			return netip.AddrPortFrom(ip, 53), nil
+		}
+		server, err := netip.ParseAddrPort(s)
+		if err != nil || server.Port() == 0 {
+			return server, wantError(v, `a name server; want "127.0.0.1:53" or "[2001:db8::1]:53"`)
+		}
+		return server, nil
+	}, netip.AddrPort.String)
+}
+
 // addresses is a list of our own addresses, one of each family at most.
 func addresses(p *[]netip.Addr) value {
 	var seen []netip.Addr

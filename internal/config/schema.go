@@ -67,6 +67,16 @@ func (c *Config) tables() []table {
 				doc: "Most connections at a time to one destination.",
 			},
 		}},
+		{"dns", "Who is asked for the names of other servers.", []field{
+			{
+				name: "servers", value: servers(&c.DNS.Servers), example: `["127.0.0.1:53"]`,
+				doc: "Recursive name servers, the preferred first. Without any, those of /etc/resolv.conf. SIGHUP reads both again.",
+			},
+			{
+				name: "trust_ad", value: maybe(&c.DNS.TrustAD), example: "true",
+				doc: "Believe them when they say that an answer is authentic (DNSSEC), on which DANE rests. Without this key: if all of them are on this machine.",
+			},
+		}},
 		{"limits", "", []field{
 			{
 				name: "exempt", value: prefixes(&c.Limits.Exempt), example: `["127.0.0.0/8"]`,

@@ -155,6 +155,28 @@ func boolean(p *bool) value {
 	}
 }
 
+// maybe is true, false, or neither.
+func maybe(p **bool) value {
+	var now bool
+	v := boolean(&now)
+	read, show := v.read, v.show
+	v.read = func(raw any, dir string) error {
+		err := read(raw, dir)
+		if err == nil {
+			*p = &now
+		}
+		return err
+	}
+	v.show = func() string {
+		if *p == nil {
+			return ""
+		}
+		now = **p
+		return show()
+	}
+	return v
+}
+
 func count(p *int, least, most int64) value {
 	return value{
 		read: func(v any, _ string) error {

@@ -70,13 +70,32 @@ const port = 53
 
 // Resolver asks, and remembers. It may be used by many goroutines at a time.
 type Resolver struct {
+	current atomic.Pointer[stub]
+}
+
+// New makes a Resolver.
+func New(o Options) *Resolver {
+	r := new(Resolver)
+	r.Set(o)
+	return r
+}
+
+// Set exchanges the options. What is remembered is forgotten, for other servers may
+// know better, or be believed less. Lookups under way end as they began.
+func (r *Resolver) Set(o Options) { r.current.Store(newStub(o)) }
+
+func (r *Resolver) lookup(ctx context.Context, name string, qtype uint16) (found, error) {
+	return r.current.Load().lookup(ctx, name, qtype)
+}
+
+// stub is a resolver whose options stay.
+type stub struct {
 	o         Options
 	cache     *cache
 	preferred atomic.Int32 // the server that answered last: one that is down is not asked first every time
 }
 
-// New makes a Resolver.
-func New(o Options) *Resolver {
+func newStub(o Options) *stub {
 	o.setDefaults()
-	return &Resolver{o: o, cache: newCache(o.Cache)}
+	return &stub{o: o, cache: newCache(o.Cache)}
 }

@@ -19,20 +19,20 @@ import (
 const udpSize = 1232
 
 // ask puts a question to the servers in turn, until one knows the answer.
-func (r *Resolver) ask(ctx context.Context, q question) (digested, error) {
+func (s *stub) ask(ctx context.Context, q question) (digested, error) {
 	var last error
-	preferred := int(r.preferred.Load())
-	for n := range r.o.Attempts * len(r.o.Servers) {
-		i := (preferred + n) % len(r.o.Servers)
-		reply, err := r.askServer(ctx, r.o.Servers[i], q)
+	preferred := int(s.preferred.Load())
+	for n := range s.o.Attempts * len(s.o.Servers) {
+		i := (preferred + n) % len(s.o.Servers)
+		reply, err := s.askServer(ctx, s.o.Servers[i], q)
 		if err == nil {
-			r.preferred.Store(int32(i))
-			return r.digest(q, reply)
+			s.preferred.Store(int32(i))
+			return s.digest(q, reply)
 		}
 		if err := ended(ctx); err != nil {
 			return digested{}, fault.New(fault.Canceled, "%w", err)
 		}
-		last = fault.New(fault.Unavailable, "server %v: %w", r.o.Servers[i], err)
+		last = fault.New(fault.Unavailable, "server %v: %w", s.o.Servers[i], err)
 	}
 	return digested{}, last
 }
@@ -51,16 +51,16 @@ func ended(ctx context.Context) error {
 
 // askServer puts a question to one server. What comes without an error is a reply
 // that says something about the name.
-func (r *Resolver) askServer(ctx context.Context, server netip.AddrPort, q question) (*miekg.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
+func (s *stub) askServer(ctx context.Context, server netip.AddrPort, q question) (*miekg.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	m := new(miekg.Msg).SetQuestion(q.name, q.qtype)
 	m.AuthenticatedData = true // RFC 6840 §5.7: we would like to know, and need no proof
 	m.SetEdns0(udpSize, false)
-	reply, err := r.exchange(ctx, server, m)
+	reply, err := s.exchange(ctx, server, m)
 	if err == nil && (reply.Rcode == miekg.RcodeFormatError || reply.Rcode == miekg.RcodeNotImplemented) {
 		m.Extra = nil // RFC 6891 §7: it may be older than EDNS
-		reply, err = r.exchange(ctx, server, m)
+		reply, err = s.exchange(ctx, server, m)
 	}
 	switch {
 	case err != nil:
@@ -102,20 +102,20 @@ func printable(c rune) rune {
 
 // exchange sends a query and receives its reply, by TCP if it is too large for UDP
 // (RFC 7766 §5).
-func (r *Resolver) exchange(ctx context.Context, server netip.AddrPort, m *miekg.Msg) (*miekg.Msg, error) {
-	reply, err := r.over(ctx, "udp", server, m)
+func (s *stub) exchange(ctx context.Context, server netip.AddrPort, m *miekg.Msg) (*miekg.Msg, error) {
+	reply, err := s.over(ctx, "udp", server, m)
 	if err == nil && reply.Truncated {
-		return r.over(ctx, "tcp", server, m)
+		return s.over(ctx, "tcp", server, m)
 	}
 	return reply, err
 }
 
-func (r *Resolver) over(ctx context.Context, network string, server netip.AddrPort, m *miekg.Msg) (*miekg.Msg, error) {
+func (s *stub) over(ctx context.Context, network string, server netip.AddrPort, m *miekg.Msg) (*miekg.Msg, error) {
 	query, err := m.Pack()
 	if err != nil {
 		return nil, err
 	}
-	nc, err := r.o.Dial(ctx, network, server.String())
+	nc, err := s.o.Dial(ctx, network, server.String())
 	if err != nil {
 		return nil, err
 	}

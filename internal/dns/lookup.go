@@ -44,15 +44,15 @@ type found struct {
 const maxAliases = 10
 
 // lookup finds the records of one type, at the end of all aliases.
-func (r *Resolver) lookup(ctx context.Context, name string, qtype uint16) (found, error) {
+func (s *stub) lookup(ctx context.Context, name string, qtype uint16) (found, error) {
 	name, err := canonical(name)
 	if err != nil {
 		return found{}, err
 	}
 	first, hops := question{name, qtype}, 0
-	all := Answer{Authentic: true, TTL: r.o.MaxTTL}
+	all := Answer{Authentic: true, TTL: s.o.MaxTTL}
 	for next := first; ; next.name = all.Name {
-		d, err := r.cache.get(ctx, next, func() (digested, error) { return r.ask(ctx, next) })
+		d, err := s.cache.get(ctx, next, func() (digested, error) { return s.ask(ctx, next) })
 		if err != nil {
 			return found{}, fault.New(fault.KindOf(err), "dns: %v: %w", first, err)
 		}
@@ -100,12 +100,12 @@ type digested struct {
 }
 
 // digest takes a reply of NOERROR or NXDOMAIN apart.
-func (r *Resolver) digest(q question, reply *miekg.Msg) (digested, error) {
+func (s *stub) digest(q question, reply *miekg.Msg) (digested, error) {
 	d := digested{
-		name: q.name, authentic: r.o.TrustAD && reply.AuthenticatedData,
+		name: q.name, authentic: s.o.TrustAD && reply.AuthenticatedData,
 		noSuchName: reply.Rcode == miekg.RcodeNameError, cost: reply.Len(),
 	}
-	ttl := r.o.MaxTTL
+	ttl := s.o.MaxTTL
 	for {
 		alias := cname(reply.Answer, d.name)
 		if alias == nil {
@@ -140,7 +140,7 @@ func (r *Resolver) digest(q question, reply *miekg.Msg) (digested, error) {
 			ttl = 0
 		}
 	}
-	d.expires = time.Now().Add(max(ttl, r.o.MinTTL))
+	d.expires = time.Now().Add(max(ttl, s.o.MinTTL))
 	return d, nil
 }
 

@@ -37,11 +37,11 @@ type relay struct {
 }
 
 // newRelay makes what start needs; nil if mail for other servers is refused.
-func newRelay(c *config.Config, data *Data, log *slog.Logger) (*relay, error) {
+func newRelay(c *config.Config, data *Data, resolver *dns.Resolver, log *slog.Logger) (*relay, error) {
 	if !c.Queue.Enabled {
 		return nil, nil
 	}
-	r := &relay{data: data, log: log, resolver: systemResolver(log)}
+	r := &relay{data: data, log: log, resolver: resolver}
 	r.cut, r.cutNow = context.WithCancel(context.Background())
 	if c.Store.Engine == config.Postgres {
 		r.turn = newTurn(data.engine, log)
@@ -52,15 +52,6 @@ func newRelay(c *config.Config, data *Data, log *slog.Logger) (*relay, error) {
 	}
 	r.out.Store(out)
 	return r, nil
-}
-
-// systemResolver asks the servers that this machine asks.
-func systemResolver(log *slog.Logger) *dns.Resolver {
-	options, err := dns.System(dns.SystemFile)
-	if err != nil {
-		log.Warn("a name server on this machine is asked", "error", err)
-	}
-	return dns.New(options)
 }
 
 // outbound makes what talks to other servers, as a configuration wants it.

@@ -12,7 +12,7 @@ import (
 )
 
 // Reload goes over to another configuration: the certificate is read again, limits,
-// listeners, routes and the queue's patience change. If anything in it cannot be done, everything stays as it
+// listeners, name servers, routes and the queue's patience change. If anything in it cannot be done, everything stays as it
 // is. Connections that are open go on under the rules they began with. Where mail is
 // kept, and the format of the log, can only change with a restart.
 func (s *Server) Reload(ctx context.Context, c *config.Config) error {
@@ -43,6 +43,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	warnOfCertificate(cert, c.Hostname, s.log)
 	s.warnOfRestart(c)
 	s.data.setPolicy(c.Queue)
+	s.resolver.Set(resolverOptions(c.DNS, s.log))
 	s.relay.exchange(out)
 	s.exchangeDoors(c, sockets, kept)
 	c.DataDir, c.Store, c.Blob, c.Queue.Enabled = s.config.DataDir, s.config.Store, s.config.Blob, s.config.Queue.Enabled

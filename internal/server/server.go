@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"posthorn/internal/config"
+	"posthorn/internal/dns"
 	"posthorn/internal/fault"
 	"posthorn/internal/pop3d"
 )
@@ -35,6 +36,7 @@ type Server struct {
 	data        *Data
 	certificate *certificate
 	control     *control
+	resolver    *dns.Resolver
 	relay       *relay // nil: mail for other servers is refused
 	background  []*background
 	maildrops   *pop3d.Locks // one session each, over all listeners
@@ -65,9 +67,12 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 
 // startOn starts a server on data that is open. If it fails, that stays open.
 func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Config, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks()}
+	s := &Server{
+		log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks(),
+		resolver: dns.New(resolverOptions(c.DNS, log)),
+	}
 	var err error
-	if s.relay, err = newRelay(c, data, log); err != nil {
+	if s.relay, err = newRelay(c, data, s.resolver, log); err != nil {
 		return nil, err
 	}
 	if s.control, err = startControl(c, data, log); err != nil {
