@@ -8,7 +8,7 @@ import "strings"
 var floors = map[string]int{
 	"internal/fault": 0, "internal/obs": 0, "internal/config": 0,
 
-	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/sasl": 1,
+	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/record": 1, "internal/sasl": 1,
 	"internal/smtpwire": 1, "internal/imapwire": 1,
 
 	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2,

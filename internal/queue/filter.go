@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/binary"
 	"strings"
 	"time"
 
@@ -131,9 +130,9 @@ func readID(r kv.Reader, slice int, id ID) (*stored, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	serial, n := binary.Uvarint(b)
-	if n <= 0 {
-		return nil, fault.New(fault.Corrupt, "queue: the index of message %s does not decode", id)
+	serial, err := decodeSerial(b)
+	if err != nil {
+		return nil, err
 	}
 	return readMessage(r, makeKey(slice, serial))
 }

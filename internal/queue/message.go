@@ -7,6 +7,7 @@ import (
 	"posthorn/internal/blob"
 	"posthorn/internal/dsn"
 	"posthorn/internal/fault"
+	"posthorn/internal/record"
 )
 
 // Message is a message with its envelope, as it is queued. It does not change.
@@ -119,67 +120,71 @@ const envelopeVersion = 2
 
 // encode gives the record of the envelope.
 func (m *Message) encode() []byte {
-	c := encoder{b: make([]byte, 0, 96+64*len(m.Recipients))}
-	c.byte(envelopeVersion)
-	c.string(string(m.ID))
-	c.address(m.From)
-	c.time(m.Created)
-	c.time(m.NotBefore)
-	c.time(m.DeliverBy.At)
-	c.int(int64(m.Priority))
-	c.bits(m.Hold, m.EightBit, m.Binary, m.UTF8, m.RequireTLS, m.TLSOptional, m.DeliverBy.Return, m.DeliverBy.Trace)
-	c.string(string(m.Body.Blob))
-	c.uint(uint64(m.Body.Size))
-	c.uint(uint64(m.Body.Skip))
-	c.string(m.EnvelopeID)
-	c.byte(byte(m.Return))
-	c.string(m.Language)
-	c.bytes(m.Header)
-	c.uint(uint64(len(m.Recipients)))
+	c := record.NewEncoder(96 + 64*len(m.Recipients))
+	c.Byte(envelopeVersion)
+	c.String(string(m.ID))
+	encodeAddress(&c, m.From)
+	c.Time(m.Created)
+	c.Time(m.NotBefore)
+	c.Time(m.DeliverBy.At)
+	c.Int(int64(m.Priority))
+	c.Bits(m.Hold, m.EightBit, m.Binary, m.UTF8, m.RequireTLS, m.TLSOptional, m.DeliverBy.Return, m.DeliverBy.Trace)
+	c.String(string(m.Body.Blob))
+	c.Uint(uint64(m.Body.Size))
+	c.Uint(uint64(m.Body.Skip))
+	c.String(m.EnvelopeID)
+	c.Byte(byte(m.Return))
+	c.String(m.Language)
+	c.Bytes(m.Header)
+	c.Uint(uint64(len(m.Recipients)))
 	for _, to := range m.Recipients {
-		c.address(to.Address)
-		c.byte(byte(to.Notify))
-		c.string(to.Original)
+		encodeAddress(&c, to.Address)
+		c.Byte(byte(to.Notify))
+		c.String(to.Original)
 	}
-	return c.b
+	return c.Record()
 }
 
 const leastRecipient = 4 // bytes of the shortest recipient
 
 func decodeMessage(b []byte) (*Message, error) {
-	d := decoder{s: string(b)}
-	version, err := d.version(envelopeVersion, "an envelope")
+	d := record.NewTextDecoder(b)
+	version, err := d.Version(envelopeVersion, "queue: an envelope")
 	if err != nil {
 		return nil, err
 	}
-	m := &Message{ID: ID(d.string()), From: d.address()}
-	m.Created = d.time()
-	m.NotBefore = d.time()
-	m.DeliverBy.At = d.time()
-	m.Priority = int(d.int())
-	d.bits(&m.Hold, &m.EightBit, &m.Binary, &m.UTF8, &m.RequireTLS, &m.TLSOptional, &m.DeliverBy.Return, &m.DeliverBy.Trace)
-	m.Body.Blob = blob.ID(d.string())
-	m.Body.Size = int64(d.uint())
-	m.Body.Skip = int64(d.uint())
-	m.EnvelopeID = d.string()
-	m.Return = dsn.Return(d.byte())
-	m.Language = d.string()
+	m := &Message{ID: ID(d.String()), From: decodeAddress(&d)}
+	m.Created = d.Time()
+	m.NotBefore = d.Time()
+	m.DeliverBy.At = d.Time()
+	m.Priority = int(d.Int())
+	d.Bits(&m.Hold, &m.EightBit, &m.Binary, &m.UTF8, &m.RequireTLS, &m.TLSOptional, &m.DeliverBy.Return, &m.DeliverBy.Trace)
+	m.Body.Blob = blob.ID(d.String())
+	m.Body.Size = int64(d.Uint())
+	m.Body.Skip = int64(d.Uint())
+	m.EnvelopeID = d.String()
+	m.Return = dsn.Return(d.Byte())
+	m.Language = d.String()
 	if version >= 2 {
-		m.Header = d.bytes()
+		if header := d.String(); header != "" {
+			m.Header = []byte(header)
+		}
 	}
-	m.Recipients = make([]Recipient, d.count(leastRecipient))
+	m.Recipients = make([]Recipient, d.Count(leastRecipient))
 	for i := range m.Recipients {
-		m.Recipients[i] = Recipient{d.address(), dsn.Notify(d.byte()), d.string()}
+		m.Recipients[i] = Recipient{decodeAddress(&d), dsn.Notify(d.Byte()), d.String()}
 	}
 	if len(m.Recipients) == 0 {
-		d.fail()
+		d.Fail()
 	}
-	return m, d.done("an envelope")
+	return m, d.Done("queue: an envelope")
 }
 
-func (c *encoder) address(a addr.Address) {
-	c.string(a.Local)
-	c.string(a.Domain)
+func encodeAddress(c *record.Encoder, a addr.Address) {
+	c.String(a.Local)
+	c.String(a.Domain)
 }
 
-func (d *decoder) address() addr.Address { return addr.Address{Local: d.string(), Domain: d.string()} }
+func decodeAddress(d *record.Decoder) addr.Address {
+	return addr.Address{Local: d.String(), Domain: d.String()}
+}

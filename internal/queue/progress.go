@@ -3,6 +3,7 @@ package queue
 import (
 	"time"
 
+	"posthorn/internal/record"
 	"posthorn/internal/smtpwire"
 )
 
@@ -42,52 +43,52 @@ type Progress struct {
 const progressVersion = 1
 
 func (p *Progress) encode() []byte {
-	c := encoder{b: make([]byte, 0, 128)}
-	c.byte(progressVersion)
-	c.byte(byte(p.State))
-	c.bits(p.Held, p.delayTold, p.owed, p.mailbox)
-	c.uint(uint64(p.Attempts))
-	c.time(p.Next)
-	c.time(p.Last)
-	c.string(p.Route)
-	c.string(p.Remote)
-	c.uint(uint64(p.Reply.Code))
+	c := record.NewEncoder(128)
+	c.Byte(progressVersion)
+	c.Byte(byte(p.State))
+	c.Bits(p.Held, p.delayTold, p.owed, p.mailbox)
+	c.Uint(uint64(p.Attempts))
+	c.Time(p.Next)
+	c.Time(p.Last)
+	c.String(p.Route)
+	c.String(p.Remote)
+	c.Uint(uint64(p.Reply.Code))
 	for _, n := range p.Reply.Enhanced {
-		c.uint(uint64(n))
+		c.Uint(uint64(n))
 	}
-	c.uint(uint64(len(p.Reply.Lines)))
+	c.Uint(uint64(len(p.Reply.Lines)))
 	for _, line := range p.Reply.Lines {
-		c.string(line)
+		c.String(line)
 	}
-	return c.b
+	return c.Record()
 }
 
 func decodeProgress(b []byte) (Progress, error) {
-	d := decoder{s: string(b)}
-	if _, err := d.version(progressVersion, "a recipient's progress"); err != nil {
+	d := record.NewTextDecoder(b)
+	if _, err := d.Version(progressVersion, "queue: a recipient's progress"); err != nil {
 		return Progress{}, err
 	}
-	p := Progress{State: State(d.byte())}
+	p := Progress{State: State(d.Byte())}
 	if p.State >= numStates {
-		d.fail()
+		d.Fail()
 	}
-	d.bits(&p.Held, &p.delayTold, &p.owed, &p.mailbox)
-	p.Attempts = int(d.uint())
-	p.Next = d.time()
-	p.Last = d.time()
-	p.Route = d.string()
-	p.Remote = d.string()
-	p.Reply.Code = int(d.uint())
+	d.Bits(&p.Held, &p.delayTold, &p.owed, &p.mailbox)
+	p.Attempts = int(d.Uint())
+	p.Next = d.Time()
+	p.Last = d.Time()
+	p.Route = d.String()
+	p.Remote = d.String()
+	p.Reply.Code = int(d.Uint())
 	for i := range p.Reply.Enhanced {
-		p.Reply.Enhanced[i] = uint16(d.uint())
+		p.Reply.Enhanced[i] = uint16(d.Uint())
 	}
-	if n := d.count(1); n > 0 {
+	if n := d.Count(1); n > 0 {
 		p.Reply.Lines = make([]string, n)
 		for i := range p.Reply.Lines {
-			p.Reply.Lines[i] = d.string()
+			p.Reply.Lines[i] = d.String()
 		}
 	}
-	return p, d.done("a recipient's progress")
+	return p, d.Done("queue: a recipient's progress")
 }
 
 const (

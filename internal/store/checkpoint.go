@@ -2,6 +2,7 @@ package store
 
 import (
 	"posthorn/internal/kv"
+	"posthorn/internal/record"
 )
 
 // A checkpoint is the chunks of a mailbox as of mailbox.checkpoint. It is brought
@@ -38,41 +39,41 @@ const chunkVersion = 1
 
 func (c *chunk) encode() []byte {
 	first := c.entries[0]
-	e := encoder{b: make([]byte, 0, 32+12*len(c.entries))}
-	e.byte(chunkVersion)
-	e.uint(uint64(len(c.entries)))
-	e.uint(uint64(first.ModSeq))
-	e.int(first.InternalDate)
+	e := record.NewEncoder(32 + 12*len(c.entries))
+	e.Byte(chunkVersion)
+	e.Uint(uint64(len(c.entries)))
+	e.Uint(uint64(first.ModSeq))
+	e.Int(first.InternalDate)
 	last := first
 	for _, m := range c.entries {
-		e.byte(byte(m.UID))
-		e.uint(uint64(m.Flags))
-		e.uint(uint64(m.Size))
-		e.int(int64(m.ModSeq - last.ModSeq))
-		e.int(m.InternalDate - last.InternalDate)
+		e.Byte(byte(m.UID))
+		e.Uint(uint64(m.Flags))
+		e.Uint(uint64(m.Size))
+		e.Int(int64(m.ModSeq - last.ModSeq))
+		e.Int(m.InternalDate - last.InternalDate)
 		last = m
 	}
-	return e.b
+	return e.Record()
 }
 
 func decodeChunk(number uint32, b []byte) (*chunk, error) {
-	d := decoder{b: b}
-	if err := d.version(chunkVersion, "a chunk of a checkpoint"); err != nil {
+	d := record.NewDecoder(b)
+	if _, err := d.Version(chunkVersion, "store: a chunk of a checkpoint"); err != nil {
 		return nil, err
 	}
-	c := &chunk{number: number, entries: make([]Entry, d.count(5))}
-	modSeq, date := ModSeq(d.uint()), d.int()
+	c := &chunk{number: number, entries: make([]Entry, d.Count(5))}
+	modSeq, date := ModSeq(d.Uint()), d.Int()
 	for i := range c.entries {
 		e := &c.entries[i]
-		e.UID = UID(number<<chunkBits | uint32(d.byte()))
-		e.Flags = Flags(d.uint())
-		e.Size = uint32(d.uint())
-		modSeq += ModSeq(d.int())
-		date += d.int()
+		e.UID = UID(number<<chunkBits | uint32(d.Byte()))
+		e.Flags = Flags(d.Uint())
+		e.Size = uint32(d.Uint())
+		modSeq += ModSeq(d.Int())
+		date += d.Int()
 		e.ModSeq, e.InternalDate = modSeq, date
 	}
 	c.count()
-	return c, d.done("a chunk of a checkpoint")
+	return c, d.Done("store: a chunk of a checkpoint")
 }
 
 // readChunks reads the checkpoint's chunks with numbers in [first, last].

@@ -1,5 +1,7 @@
 package store
 
+import "posthorn/internal/record"
+
 // Expunge takes the messages in these ranges that have \Deleted out of a mailbox,
 // and gives their UIDs. They can be brought back until Maintain removes them.
 func (tx *Tx) Expunge(id MailboxID, rs []UIDRange) ([]UIDRange, error) {
@@ -68,28 +70,28 @@ func (tx *Tx) noteExpunged(id MailboxID, n expungeNote) error {
 		when = 0 // nothing to bring back: due at once
 	}
 	k := keyExpunged(when, id, tx.head.modSeq)
-	var c encoder
+	var c record.Encoder
 	if b, ok, err := tx.w.Get(k); err != nil {
 		return err
 	} else if ok {
-		c.b = append(c.b, b...)
+		c.Raw(b)
 	} else {
-		c.byte(noteVersion)
+		c.Byte(noteVersion)
 	}
-	c.byte(byte(n.why))
-	c.string(n.name)
-	c.ranges(n.uids)
-	return tx.w.Put(k, c.b)
+	c.Byte(byte(n.why))
+	c.String(n.name)
+	encodeRanges(&c, n.uids)
+	return tx.w.Put(k, c.Record())
 }
 
 func decodeNotes(b []byte) ([]expungeNote, error) {
-	d := decoder{b: b}
-	if err := d.version(noteVersion, "a note of what was expunged"); err != nil {
+	d := record.NewDecoder(b)
+	if _, err := d.Version(noteVersion, "store: a note of what was expunged"); err != nil {
 		return nil, err
 	}
 	var notes []expungeNote
-	for len(d.b) > 0 && !d.bad {
-		notes = append(notes, expungeNote{why: reason(d.byte()), name: d.string(), uids: d.ranges()})
+	for d.More() {
+		notes = append(notes, expungeNote{why: reason(d.Byte()), name: d.String(), uids: decodeRanges(&d)})
 	}
-	return notes, d.done("a note of what was expunged")
+	return notes, d.Done("store: a note of what was expunged")
 }

@@ -1,6 +1,9 @@
 package store
 
-import "posthorn/internal/fault"
+import (
+	"posthorn/internal/fault"
+	"posthorn/internal/record"
+)
 
 // A change is one entry of the feed: what happened to a mailbox. Replaying the
 // changes after a checkpoint gives the mailbox; see editor.apply.
@@ -40,77 +43,77 @@ type feedRecord struct {
 const feedVersion = 1
 
 func (f *feedRecord) encode() []byte {
-	c := encoder{b: make([]byte, 0, 64)}
-	c.byte(feedVersion)
-	c.int(f.time)
-	c.uint(uint64(len(f.changes)))
+	c := record.NewEncoder(64)
+	c.Byte(feedVersion)
+	c.Int(f.time)
+	c.Uint(uint64(len(f.changes)))
 	for i := range f.changes {
 		f.changes[i].encode(&c, f.time)
 	}
-	return c.b
+	return c.Record()
 }
 
-func (ch *change) encode(c *encoder, now int64) {
-	c.byte(byte(ch.kind))
+func (ch *change) encode(c *record.Encoder, now int64) {
+	c.Byte(byte(ch.kind))
 	switch ch.kind {
 	case messagesAdded:
-		c.uint(uint64(len(ch.added)))
+		c.Uint(uint64(len(ch.added)))
 		last := UID(0)
 		for _, e := range ch.added {
-			c.uint(uint64(e.UID - last))
-			c.uint(uint64(e.Flags))
-			c.uint(uint64(e.Size))
-			c.int(e.InternalDate - now)
+			c.Uint(uint64(e.UID - last))
+			c.Uint(uint64(e.Flags))
+			c.Uint(uint64(e.Size))
+			c.Int(e.InternalDate - now)
 			last = e.UID
 		}
 	case flagsAdded, flagsRemoved, flagsSet:
-		c.uint(uint64(ch.flags))
-		c.ranges(ch.uids)
+		c.Uint(uint64(ch.flags))
+		encodeRanges(c, ch.uids)
 	case messagesGone:
-		c.ranges(ch.uids)
+		encodeRanges(c, ch.uids)
 	default:
-		c.uint(uint64(ch.mailbox))
+		c.Uint(uint64(ch.mailbox))
 	}
 }
 
 func decodeFeed(modSeq ModSeq, b []byte) (*feedRecord, error) {
-	d := decoder{b: b}
-	if err := d.version(feedVersion, "a record of the feed"); err != nil {
+	d := record.NewDecoder(b)
+	if _, err := d.Version(feedVersion, "store: a record of the feed"); err != nil {
 		return nil, err
 	}
-	f := &feedRecord{modSeq: modSeq, time: d.int()}
-	for range d.count(2) {
+	f := &feedRecord{modSeq: modSeq, time: d.Int()}
+	for range d.Count(2) {
 		ch, err := decodeChange(&d, modSeq, f.time)
 		if err != nil {
 			return nil, err
 		}
 		f.changes = append(f.changes, ch)
 	}
-	return f, d.done("a record of the feed")
+	return f, d.Done("store: a record of the feed")
 }
 
-func decodeChange(d *decoder, modSeq ModSeq, now int64) (ch change, err error) {
-	ch.kind = changeKind(d.byte())
+func decodeChange(d *record.Decoder, modSeq ModSeq, now int64) (ch change, err error) {
+	ch.kind = changeKind(d.Byte())
 	switch ch.kind {
 	case messagesAdded:
-		ch.added = make([]Entry, d.count(4))
+		ch.added = make([]Entry, d.Count(4))
 		last := UID(0)
 		for i := range ch.added {
-			last += UID(d.uint())
-			ch.added[i] = Entry{UID: last, Flags: Flags(d.uint()), Size: uint32(d.uint()), ModSeq: modSeq}
-			ch.added[i].InternalDate = now + d.int()
+			last += UID(d.Uint())
+			ch.added[i] = Entry{UID: last, Flags: Flags(d.Uint()), Size: uint32(d.Uint()), ModSeq: modSeq}
+			ch.added[i].InternalDate = now + d.Int()
 		}
 	case flagsAdded, flagsRemoved, flagsSet:
-		ch.flags = Flags(d.uint())
-		ch.uids = d.ranges()
+		ch.flags = Flags(d.Uint())
+		ch.uids = decodeRanges(d)
 	case messagesGone:
-		ch.uids = d.ranges()
+		ch.uids = decodeRanges(d)
 	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions:
-		ch.mailbox = MailboxID(d.uint())
+		ch.mailbox = MailboxID(d.Uint())
 	default:
 		return ch, fault.New(fault.Corrupt, "store: the feed has a change of kind %d, which this program does not know", ch.kind)
 	}
-	return ch, d.done("a change in the feed")
+	return ch, d.Done("store: a change in the feed")
 }
 
 // changed is the flags of a message after the change.

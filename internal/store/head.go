@@ -1,6 +1,9 @@
 package store
 
-import "posthorn/internal/kv"
+import (
+	"posthorn/internal/kv"
+	"posthorn/internal/record"
+)
 
 // head is the account's own record: what every writer of the account reads first.
 type head struct {
@@ -16,31 +19,31 @@ type head struct {
 const headVersion = 1
 
 func (h *head) encode() []byte {
-	var c encoder
-	c.byte(headVersion)
-	c.uint(uint64(h.modSeq))
-	c.uint(uint64(h.lastEmail))
-	c.uint(uint64(h.lastMailbox))
-	c.uint(uint64(h.uidValidity))
-	c.int(h.quota)
-	c.int(h.usedBytes)
-	c.int(h.usedCount)
-	return c.b
+	var c record.Encoder
+	c.Byte(headVersion)
+	c.Uint(uint64(h.modSeq))
+	c.Uint(uint64(h.lastEmail))
+	c.Uint(uint64(h.lastMailbox))
+	c.Uint(uint64(h.uidValidity))
+	c.Int(h.quota)
+	c.Int(h.usedBytes)
+	c.Int(h.usedCount)
+	return c.Record()
 }
 
 func decodeHead(b []byte) (h head, err error) {
-	d := decoder{b: b}
-	if err := d.version(headVersion, "the account's head"); err != nil {
+	d := record.NewDecoder(b)
+	if _, err := d.Version(headVersion, "store: the account's head"); err != nil {
 		return h, err
 	}
-	h.modSeq = ModSeq(d.uint())
-	h.lastEmail = EmailID(d.uint())
-	h.lastMailbox = MailboxID(d.uint())
-	h.uidValidity = uint32(d.uint())
-	h.quota = d.int()
-	h.usedBytes = d.int()
-	h.usedCount = d.int()
-	return h, d.done("the account's head")
+	h.modSeq = ModSeq(d.Uint())
+	h.lastEmail = EmailID(d.Uint())
+	h.lastMailbox = MailboxID(d.Uint())
+	h.uidValidity = uint32(d.Uint())
+	h.quota = d.Int()
+	h.usedBytes = d.Int()
+	h.usedCount = d.Int()
+	return h, d.Done("store: the account's head")
 }
 
 func readHead(r kv.Reader) (head, error) {

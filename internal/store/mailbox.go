@@ -6,6 +6,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/record"
 )
 
 // mailbox is the record of a mailbox: what it is, and its counters.
@@ -21,54 +22,54 @@ type mailbox struct {
 const mailboxVersion = 1
 
 func (m *mailbox) encode() []byte {
-	c := encoder{b: make([]byte, 0, 96)}
-	c.byte(mailboxVersion)
-	c.string(m.Name)
-	c.string(m.SpecialUse)
-	c.uint(uint64(m.UIDValidity))
-	c.uint(uint64(m.UIDNext))
-	c.uint(uint64(m.HighestModSeq))
-	c.uint(uint64(m.Messages))
-	c.uint(uint64(m.Unseen))
-	c.uint(uint64(m.Deleted))
-	c.uint(uint64(m.Recent))
-	c.int(m.Size)
-	c.uint(uint64(m.recentFrom))
-	c.uint(uint64(m.checkpoint))
-	c.uint(m.backlog.records)
-	c.uint(m.backlog.messages)
-	c.uint(uint64(m.feedFloor))
-	c.uint(uint64(len(m.keywords)))
+	c := record.NewEncoder(96)
+	c.Byte(mailboxVersion)
+	c.String(m.Name)
+	c.String(m.SpecialUse)
+	c.Uint(uint64(m.UIDValidity))
+	c.Uint(uint64(m.UIDNext))
+	c.Uint(uint64(m.HighestModSeq))
+	c.Uint(uint64(m.Messages))
+	c.Uint(uint64(m.Unseen))
+	c.Uint(uint64(m.Deleted))
+	c.Uint(uint64(m.Recent))
+	c.Int(m.Size)
+	c.Uint(uint64(m.recentFrom))
+	c.Uint(uint64(m.checkpoint))
+	c.Uint(m.backlog.records)
+	c.Uint(m.backlog.messages)
+	c.Uint(uint64(m.feedFloor))
+	c.Uint(uint64(len(m.keywords)))
 	for _, k := range m.keywords {
-		c.string(k)
+		c.String(k)
 	}
-	return c.b
+	return c.Record()
 }
 
 func decodeMailbox(id MailboxID, b []byte) (*mailbox, error) {
-	d := decoder{b: b}
-	if err := d.version(mailboxVersion, "a mailbox's record"); err != nil {
+	d := record.NewDecoder(b)
+	if _, err := d.Version(mailboxVersion, "store: a mailbox's record"); err != nil {
 		return nil, err
 	}
 	m := &mailbox{Mailbox: Mailbox{ID: id}}
-	m.Name = d.string()
-	m.SpecialUse = d.string()
-	m.UIDValidity = uint32(d.uint())
-	m.UIDNext = UID(d.uint())
-	m.HighestModSeq = ModSeq(d.uint())
-	m.Messages = uint32(d.uint())
-	m.Unseen = uint32(d.uint())
-	m.Deleted = uint32(d.uint())
-	m.Recent = uint32(d.uint())
-	m.Size = d.int()
-	m.recentFrom = UID(d.uint())
-	m.checkpoint = ModSeq(d.uint())
-	m.backlog = backlog{d.uint(), d.uint()}
-	m.feedFloor = ModSeq(d.uint())
-	for range d.count(1) {
-		m.keywords = append(m.keywords, d.string())
+	m.Name = d.String()
+	m.SpecialUse = d.String()
+	m.UIDValidity = uint32(d.Uint())
+	m.UIDNext = UID(d.Uint())
+	m.HighestModSeq = ModSeq(d.Uint())
+	m.Messages = uint32(d.Uint())
+	m.Unseen = uint32(d.Uint())
+	m.Deleted = uint32(d.Uint())
+	m.Recent = uint32(d.Uint())
+	m.Size = d.Int()
+	m.recentFrom = UID(d.Uint())
+	m.checkpoint = ModSeq(d.Uint())
+	m.backlog = backlog{d.Uint(), d.Uint()}
+	m.feedFloor = ModSeq(d.Uint())
+	for range d.Count(1) {
+		m.keywords = append(m.keywords, d.String())
 	}
-	return m, d.done("a mailbox's record")
+	return m, d.Done("store: a mailbox's record")
 }
 
 // readMailbox reads a mailbox by its number.
@@ -96,9 +97,9 @@ func findMailbox(r kv.Reader, name string) (MailboxID, error) {
 	if !ok {
 		return 0, fault.New(fault.NotFound, "store: there is no mailbox %q", name)
 	}
-	d := decoder{b: b}
-	id := MailboxID(d.uint())
-	return id, d.done("a mailbox's name")
+	d := record.NewDecoder(b)
+	id := MailboxID(d.Uint())
+	return id, d.Done("store: a mailbox's name")
 }
 
 // canonicalName writes INBOX in capitals, also above other mailboxes (RFC 9051 §5.1).
@@ -130,8 +131,8 @@ func (a *Account) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 			return err
 		}
 		return scan(r, kv.Prefix([]byte{'N'}), func(_, v []byte) error {
-			d := decoder{b: v}
-			if m, ok := byID[MailboxID(d.uint())]; ok {
+			d := record.NewDecoder(v)
+			if m, ok := byID[MailboxID(d.Uint())]; ok {
 				all = append(all, m)
 			}
 			return nil

@@ -1,6 +1,10 @@
 package store
 
-import "sort"
+import (
+	"sort"
+
+	"posthorn/internal/record"
+)
 
 // UIDRange is the UIDs from First to Last, both included.
 type UIDRange struct{ First, Last UID }
@@ -65,23 +69,23 @@ func (rs ranges) contains(uid UID) bool {
 	return i < len(rs) && rs[i].First <= uid
 }
 
-func (c *encoder) ranges(rs ranges) {
-	c.uint(uint64(len(rs)))
+func encodeRanges(c *record.Encoder, rs ranges) {
+	c.Uint(uint64(len(rs)))
 	last := UID(0)
 	for _, r := range rs {
-		c.uint(uint64(r.First - last))
-		c.uint(uint64(r.Last - r.First))
+		c.Uint(uint64(r.First - last))
+		c.Uint(uint64(r.Last - r.First))
 		last = r.Last
 	}
 }
 
-func (d *decoder) ranges() ranges {
-	n := d.count(2)
+func decodeRanges(d *record.Decoder) ranges {
+	n := d.Count(2)
 	rs := make(ranges, 0, n)
 	last := UID(0)
 	for range n {
-		first := last + UID(d.uint())
-		last = first + UID(d.uint())
+		first := last + UID(d.Uint())
+		last = first + UID(d.Uint())
 		rs = append(rs, UIDRange{first, last})
 	}
 	return rs

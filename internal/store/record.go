@@ -8,6 +8,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/record"
 )
 
 // Record is what is kept of a message beside its body: all that a list of mail
@@ -48,31 +49,31 @@ type content struct {
 // tail encodes the content; encodeRecord puts what differs between copies before it.
 func (ct *content) tail() []byte {
 	n := len(ct.envelope) + len(ct.bodyStructure) + len(ct.headers) + len(ct.preview) + len(ct.layout)
-	c := encoder{b: make([]byte, 0, n+6*binary.MaxVarintLen32)}
-	c.uint(uint64(ct.size))
-	c.bytes(ct.envelope)
-	c.bytes(ct.bodyStructure)
-	c.bytes(ct.headers)
-	c.string(ct.preview)
-	c.bytes(ct.layout)
-	return c.b
+	c := record.NewEncoder(n + 6*binary.MaxVarintLen32)
+	c.Uint(uint64(ct.size))
+	c.Bytes(ct.envelope)
+	c.Bytes(ct.bodyStructure)
+	c.Bytes(ct.headers)
+	c.String(ct.preview)
+	c.Bytes(ct.layout)
+	return c.Record()
 }
 
 func encodeRecord(email EmailID, saved, internal time.Time, complete bool, tail []byte) []byte {
-	c := encoder{b: make([]byte, 0, recordFixed+binary.MaxVarintLen16+len(tail))}
-	c.byte(recordVersion)
+	c := record.NewEncoder(recordFixed + binary.MaxVarintLen16 + len(tail))
+	c.Byte(recordVersion)
 	var bits byte
 	if complete {
 		bits |= recordComplete
 	}
-	c.byte(bits)
-	c.fixed(uint64(email))
-	c.fixed(uint64(saved.Unix()))
-	c.fixed(uint64(internal.Unix()))
+	c.Byte(bits)
+	c.Fixed(uint64(email))
+	c.Fixed(uint64(saved.Unix()))
+	c.Fixed(uint64(internal.Unix()))
 	_, offset := internal.Zone()
-	c.int(int64(offset / 60))
-	c.b = append(c.b, tail...)
-	return c.b
+	c.Int(int64(offset / 60))
+	c.Raw(tail)
+	return c.Record()
 }
 
 // copyRecord gives the bytes of a record for a copy that is saved now.
@@ -83,22 +84,22 @@ func copyRecord(record []byte, saved time.Time) []byte {
 }
 
 func (rec *Record) decode(b []byte) error {
-	d := decoder{b: b}
-	if err := d.version(recordVersion, "a message's record"); err != nil {
+	d := record.NewDecoder(b)
+	if _, err := d.Version(recordVersion, "store: a message's record"); err != nil {
 		return err
 	}
-	rec.HeadersComplete = d.byte()&recordComplete != 0
-	rec.EmailID = EmailID(d.fixed())
-	rec.SaveDate = time.Unix(int64(d.fixed()), 0)
-	rec.InternalDate = time.Unix(int64(d.fixed()), 0)
-	rec.InternalDate = rec.InternalDate.In(zone(int(d.int())))
-	rec.Size = int64(d.uint())
-	rec.Envelope = d.bytes()
-	rec.BodyStructure = d.bytes()
-	rec.Headers = d.bytes()
-	rec.Preview = d.bytes()
-	rec.Layout = d.bytes()
-	return d.done("a message's record")
+	rec.HeadersComplete = d.Byte()&recordComplete != 0
+	rec.EmailID = EmailID(d.Fixed())
+	rec.SaveDate = time.Unix(int64(d.Fixed()), 0)
+	rec.InternalDate = time.Unix(int64(d.Fixed()), 0)
+	rec.InternalDate = rec.InternalDate.In(zone(int(d.Int())))
+	rec.Size = int64(d.Uint())
+	rec.Envelope = d.Bytes()
+	rec.BodyStructure = d.Bytes()
+	rec.Headers = d.Bytes()
+	rec.Preview = d.Bytes()
+	rec.Layout = d.Bytes()
+	return d.Done("store: a message's record")
 }
 
 // zone is the time zone this many minutes east of UTC.

@@ -6,6 +6,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/record"
 )
 
 // Limits of mailbox names, in bytes and levels.
@@ -82,9 +83,9 @@ func (tx *Tx) nameFree(name string) error {
 }
 
 func (tx *Tx) putName(name string, id MailboxID) error {
-	var c encoder
-	c.uint(uint64(id))
-	return tx.w.Put(keyName(name), c.b)
+	var c record.Encoder
+	c.Uint(uint64(id))
+	return tx.w.Put(keyName(name), c.Record())
 }
 
 // DeleteMailbox deletes a mailbox; those below it stay. Its messages can be brought

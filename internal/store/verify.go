@@ -8,6 +8,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/record"
 )
 
 // Problem is a broken invariant, in words.
@@ -123,8 +124,8 @@ func (v *verifier) readNotes() error {
 func (v *verifier) checkNames() (map[MailboxID]string, error) {
 	names := map[MailboxID]string{}
 	err := inBatches(v.r, kv.Prefix([]byte{'N'}), func(k, b []byte) error {
-		d := decoder{b: b}
-		id, name := MailboxID(d.uint()), string(k[1:])
+		d := record.NewDecoder(b)
+		id, name := MailboxID(d.Uint()), string(k[1:])
 		if _, ok, err := v.r.Get(keyMailbox(id)); err != nil {
 			return err
 		} else if !ok {

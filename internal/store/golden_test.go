@@ -1,0 +1,67 @@
+package store
+
+import (
+	"bytes"
+	"encoding/hex"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// TestStoredForms: what lies in stores out there is read as what it was written as,
+// and is still written so.
+func TestStoredForms(t *testing.T) {
+	h := head{modSeq: 300, lastEmail: 2, lastMailbox: 3, uidValidity: 1_700_000_000, quota: -1, usedBytes: 1 << 33, usedCount: 5}
+	box := &mailbox{
+		Mailbox: Mailbox{
+			ID: 7, Name: "Entwürfe", SpecialUse: `\Drafts`, UIDValidity: 9,
+			Status: Status{UIDNext: 400, HighestModSeq: 301, Messages: 6, Unseen: 5, Deleted: 4, Recent: 3, Size: 1 << 20},
+		},
+		keywords: []string{"$Forwarded", "x"}, recentFrom: 398, checkpoint: 290, backlog: backlog{11, 12}, feedFloor: 280,
+	}
+	ch := &chunk{number: 1, entries: []Entry{
+		{UID: 257, ModSeq: 300, Flags: Seen, Size: 4096, InternalDate: 1_700_000_000},
+		{UID: 300, ModSeq: 299, Flags: Deleted | 1<<40, Size: 1, InternalDate: 1_600_000_000},
+	}}
+	ch.count()
+	feed := &feedRecord{modSeq: 301, time: 1_700_000_000, changes: []change{
+		{kind: messagesAdded, added: []Entry{{UID: 399, ModSeq: 301, Flags: Seen, Size: 77, InternalDate: 1_699_999_999}}},
+		{kind: flagsAdded, flags: Seen, uids: ranges{{1, 5}, {9, 9}}},
+		{kind: messagesGone, uids: ranges{{300, 399}}},
+		{kind: mailboxCreated, mailbox: 8},
+	}}
+	rec := &Record{
+		EmailID: 258, SaveDate: time.Unix(1_700_000_001, 0), InternalDate: time.Unix(1_700_000_000, 0).In(zone(-330)), Size: 1000,
+		Envelope: []byte("(env)"), BodyStructure: []byte("(bs)"), Headers: []byte("H: x\r\n"), HeadersComplete: true,
+		Preview: []byte("añ"), Layout: []byte{1, 2, 3},
+	}
+	stored := &content{
+		size: rec.Size, envelope: rec.Envelope, bodyStructure: rec.BodyStructure, headers: rec.Headers, preview: string(rec.Preview), layout: rec.Layout,
+	}
+	for _, tc := range []struct {
+		name, hex string
+		written   []byte
+		want      any
+		read      func([]byte) (any, error)
+	}{
+		{"head", "01ac02020380e2cfaa060180808080400a", h.encode(), h, func(b []byte) (any, error) { return decodeHead(b) }},
+		{"mailbox", "0109456e7477c3bc726665075c447261667473099003ad0206050403808080018e03a2020b0c9802020a24466f727761726465640178", box.encode(), box, func(b []byte) (any, error) { return decodeMailbox(7, b) }},
+		{"chunk", "0102ac0280c49fd50c0101802000002c8880808080200101ff83af5f", ch.encode(), ch, func(b []byte) (any, error) { return decodeChunk(1, b) }},
+		{"feed", "0180c49fd50c0401018f03014d01020102010404000501ac02630608", feed.encode(), feed, func(b []byte) (any, error) { return decodeFeed(301, b) }},
+		{
+			"record", "01010000000000000102000000006553f101000000006553f1009305e8070528656e7629042862732906483a20780d0a0361c3b103010203", encodeRecord(rec.EmailID, rec.SaveDate, rec.InternalDate, true, stored.tail()), rec,
+			func(b []byte) (any, error) {
+				got := &Record{}
+				return got, got.decode(b)
+			},
+		},
+	} {
+		b, _ := hex.DecodeString(tc.hex)
+		if !bytes.Equal(tc.written, b) {
+			t.Errorf("%s is written as\n%x", tc.name, tc.written)
+		}
+		if got, err := tc.read(b); err != nil || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%s is read as\n%+v, %v; want\n%+v", tc.name, got, err, tc.want)
+		}
+	}
+}
