@@ -13,7 +13,7 @@ var floors = map[string]int{
 
 	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2,
 	"internal/dkim": 2, "internal/spf": 2, "internal/dmarc": 2, "internal/arc": 2, "internal/mtasts": 2,
-	"internal/dane": 2, "internal/dsn": 2, "internal/sieve": 2, "internal/smtpclient": 2, "internal/imapclient": 2,
+	"internal/dane": 2, "internal/dsn": 2, "internal/srs": 2, "internal/sieve": 2, "internal/smtpclient": 2, "internal/imapclient": 2,
 
 	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3,
 	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
