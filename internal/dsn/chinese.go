@@ -13,12 +13,14 @@ var chinese = words{
 		Failed:    "邮件未能送达",
 		Delayed:   "邮件延迟，仍在尝试",
 		Relayed:   "邮件已转交",
+		Expanded:  "邮件已分发",
 		Delivered: "邮件已送达",
 	},
 	headings: [numActions]string{
 		Failed:    "您的邮件未能送达以下收件人：",
 		Delayed:   "您的邮件尚未送达以下收件人：",
 		Relayed:   "您的邮件已转交给以下收件人的服务器，对方服务器不会另发送达回执：",
+		Expanded:  "您的邮件已分发给以下地址背后的所有人，是否逐一送达不另行确认：",
 		Delivered: "您的邮件已送达以下收件人：",
 	},
 	closing: [numActions]string{

@@ -75,6 +75,7 @@ func cases() map[string]*Report {
 		"11-utf8":            report(2*time.Second, unknown, Recipient{Address: addr.Address{Local: "张三", Domain: "例子.test"}, Action: Failed, Reply: reply(553, smtpwire.EnhancedCode{5, 6, 7}, "no SMTPUTF8 there")}),
 		"12-no-original":     report(2*time.Second, unknown),
 		"13-unclean-header":  report(2*time.Second, unknown),
+		"14-expanded":        report(time.Second, Recipient{Address: alice, Original: "rfc822;Alice@example.test", Action: Expanded}),
 	}
 	all["07-full-and-envid"].Return, all["07-full-and-envid"].EnvelopeID = ReturnMessage, "QQ 314159 "+strings.Repeat("x", 80)
 	all["09-chinese"].Language, all["10-chinese-delayed"].Language = "zh-CN", "zh"

@@ -13,12 +13,14 @@ var english = words{
 		Failed:    "Not delivered",
 		Delayed:   "Delayed, still trying",
 		Relayed:   "Passed on",
+		Expanded:  "Passed on to several",
 		Delivered: "Delivered",
 	},
 	headings: [numActions]string{
 		Failed:    "Your message could not be delivered to:",
 		Delayed:   "Your message has not reached these recipients yet:",
 		Relayed:   "Your message was passed on to the server of these recipients, which sends\r\nno confirmations of its own:",
+		Expanded:  "Your message was passed on to everybody behind these addresses; whether it\r\nreaches each of them is not confirmed:",
 		Delivered: "Your message was delivered to:",
 	},
 	closing: [numActions]string{

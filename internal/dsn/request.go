@@ -15,11 +15,12 @@ const (
 	Failed    Action = iota // it will not be delivered
 	Delayed                 // it is still being tried
 	Relayed                 // it was handed to a server that sends no notifications of success
+	Expanded                // it was handed to all who are behind the address
 	Delivered               // it is in the mailbox
 	numActions
 )
 
-var actionNames = [numActions]string{"failed", "delayed", "relayed", "delivered"}
+var actionNames = [numActions]string{"failed", "delayed", "relayed", "expanded", "delivered"}
 
 func (a Action) String() string { return actionNames[a] }
 

@@ -82,7 +82,7 @@ func (r *Report) text(w *words) []byte {
 
 // tell says what became of one recipient.
 func (r *Report) tell(w *words, to *Recipient, say func(string, ...any)) {
-	say("\r\n    %s", oneLine(to.Address.String()))
+	say("\r\n    %s", to.spelled())
 	if to.Action >= Relayed {
 		return
 	}
@@ -109,6 +109,16 @@ func (r *Report) tell(w *words, to *Recipient, say func(string, ...any)) {
 	} else {
 		say("    "+w.theySaid, oneLine(to.Remote), reply)
 	}
+}
+
+// spelled is the address, and in brackets the one that the sender knows, of which it
+// is what was made on the way.
+func (to *Recipient) spelled() string {
+	address := to.Address.String()
+	if _, written, _ := strings.Cut(to.Original, ";"); written != "" && !strings.EqualFold(written, address) {
+		address += " (" + written + ")"
+	}
+	return oneLine(address)
 }
 
 // until is when the last of the delayed recipients is given up.
