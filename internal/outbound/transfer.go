@@ -151,7 +151,7 @@ func (d *delivery) form(ctx context.Context, content queue.Content, s *session) 
 func (d *delivery) envelope(positions []int, f form) *smtpclient.Message {
 	m := d.message
 	e := &smtpclient.Message{
-		From: m.From, Size: f.size, Body: f.body, UTF8: m.UTF8, RequireTLS: d.mustEncrypt(), Priority: m.Priority,
+		From: m.ReversePath(), Size: f.size, Body: f.body, UTF8: m.UTF8, RequireTLS: d.mustEncrypt(), Priority: m.Priority,
 		Ret: m.Return.String(), EnvID: smtpwire.EncodeXtext(m.EnvelopeID), By: deliverBy(m.DeliverBy),
 	}
 	for _, i := range positions {

@@ -34,6 +34,10 @@ func newIDIn(slice int, at time.Time) ID {
 	return id[:last] + ID(idAlphabet[slice:slice+1])
 }
 
+// Beside makes an ID whose message goes into the same shard, for what is queued in
+// the same commit.
+func (id ID) Beside(at time.Time) ID { return newIDIn(sliceOf(id), at) }
+
 const idLength = 16
 
 // check says what is wrong with an ID, if anything; a fault.Invalid.

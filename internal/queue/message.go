@@ -14,6 +14,7 @@ import (
 type Message struct {
 	ID         ID
 	From       addr.Address // the reverse-path; zero: null
+	Rewritten  addr.Address // what the next server is told instead, of what is forwarded; zero: From
 	Recipients []Recipient  // at least one
 	// Header are lines that are sent in front of the body: signatures of what follows.
 	// Each ends with CRLF.
@@ -59,6 +60,15 @@ type Body struct {
 	// Skip is how many of them, at the beginning, are not to be sent: our own
 	// Return-Path (RFC 5321 §4.4).
 	Skip int64
+}
+
+// ReversePath is what the next server is told. Whoever is to hear of the message
+// from us is still From.
+func (m *Message) ReversePath() addr.Address {
+	if m.Rewritten.IsZero() {
+		return m.From
+	}
+	return m.Rewritten
 }
 
 // Len is how many of the bytes are to be sent.
@@ -115,8 +125,9 @@ func domainOf(to addr.Address) string {
 	return domain
 }
 
-// envelopeVersion is the version of the envelope's record. 2 added Header.
-const envelopeVersion = 2
+// envelopeVersion is the version of the envelope's record. 2 added Header,
+// 3 Rewritten.
+const envelopeVersion = 3
 
 // encode gives the record of the envelope.
 func (m *Message) encode() []byte {
@@ -136,6 +147,7 @@ func (m *Message) encode() []byte {
 	c.Byte(byte(m.Return))
 	c.String(m.Language)
 	c.Bytes(m.Header)
+	encodeAddress(&c, m.Rewritten)
 	c.Uint(uint64(len(m.Recipients)))
 	for _, to := range m.Recipients {
 		encodeAddress(&c, to.Address)
@@ -169,6 +181,9 @@ func decodeMessage(b []byte) (*Message, error) {
 		if header := d.String(); header != "" {
 			m.Header = []byte(header)
 		}
+	}
+	if version >= 3 {
+		m.Rewritten = decodeAddress(&d)
 	}
 	m.Recipients = make([]Recipient, d.Count(leastRecipient))
 	for i := range m.Recipients {

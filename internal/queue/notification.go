@@ -26,18 +26,29 @@ func (q *Queue) notification(ctx context.Context, st *stored, all []told, now ti
 	for _, one := range all {
 		report.Recipients = append(report.Recipients, q.described(st, one))
 	}
-	data, err := dsn.Build(report)
+	m, err := NewNotification(report)
+	if err != nil {
+		return nil, err
+	}
+	m.Priority = st.Priority
+	m.RequireTLS = st.RequireTLS // RFC 8689 §5: protected as the message was
+	return m, nil
+}
+
+// NewNotification makes the message that brings a report to whom it is for. Its ID
+// is the report's.
+func NewNotification(r *dsn.Report) (*Message, error) {
+	data, err := dsn.Build(r)
 	if err != nil {
 		return nil, err
 	}
 	return &Message{
-		ID: id, Created: now, Priority: st.Priority, Language: st.Language,
+		ID: ID(r.ID), Created: r.Date, Language: r.Language,
 		// RFC 3461 §6.1: from the null sender, with no NOTIFY but NEVER.
-		Recipients: []Recipient{{Address: st.From, Notify: dsn.Never}},
+		Recipients: []Recipient{{Address: r.To, Notify: dsn.Never}},
 		Body:       Body{Data: data},
 		EightBit:   hasHighBit(data),
-		UTF8:       needsUTF8(st.From) || needsUTF8(q.postmaster),
-		RequireTLS: st.RequireTLS, // RFC 8689 §5: protected as the message was
+		UTF8:       needsUTF8(r.To) || needsUTF8(r.From),
 	}, nil
 }
 
