@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"time"
 
 	"posthorn/internal/deliver"
 	"posthorn/internal/message"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
 
@@ -21,7 +21,9 @@ type LineEnds struct{ BareCR, BareLF bool }
 func (c *Content) Commit(ctx context.Context, ends LineEnds) ([]error, error) {
 	c.findings.BareCR, c.findings.BareLF = ends.BareCR, ends.BareLF
 	if err := c.commit(ctx); err != nil {
-		c.tx.refused(ctx, "message refused", err, "size", c.findings.Size)
+		e := c.tx.event(obs.MessageRefused)
+		e.Size = c.findings.Size
+		c.tx.session.refused(ctx, e, err)
 		return nil, err
 	}
 	return c.results(ctx), nil
@@ -44,6 +46,7 @@ func (c *Content) commit(ctx context.Context) error {
 		return err
 	}
 	defer m.Release()
+	c.tx.messageID = m.Parsed.Root.Envelope.MessageID
 	c.findings.Received = countReceived(m.Parsed.Root.Header) - 1 // the first one is ours
 	if err := c.tx.decide(c.findings); err != nil {
 		return err
@@ -101,23 +104,17 @@ func (t *Transaction) fail(accounts deliver.Failures) {
 	}
 }
 
-// results logs what became of each recipient and returns it.
+// results tells what became of each recipient and returns it.
 func (c *Content) results(ctx context.Context) []error {
 	t := c.tx
 	errs := make([]error, len(t.recipients))
-	to := make([]string, 0, len(t.recipients))
 	for i, r := range t.recipients {
 		errs[i] = r.err
-		if r.err == nil {
-			to = append(to, r.address.String())
-		} else {
-			t.refused(ctx, "recipient failed", r.err, "to", r.address.String())
+		if r.err != nil {
+			t.session.refused(ctx, t.event(obs.RecipientFailed, r.address.String()), r.err)
 		}
 	}
-	if len(to) > 0 {
-		t.session.peer.Log.InfoContext(ctx, "message accepted", "id", t.ID(), "from", t.from.String(), "to", to,
-			"size", c.findings.Size, "tls", tlsVersion(t.session.tls), "took", t.o.Clock().Sub(c.began).Round(time.Microsecond))
-	}
+	c.accepted(ctx)
 	return errs
 }
 

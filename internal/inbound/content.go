@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"posthorn/internal/message"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
 
@@ -70,6 +71,7 @@ func (c *Content) drop() {
 // Abort gives the message up: the client went away, or was sent away.
 func (c *Content) Abort(ctx context.Context, reason error) {
 	c.drop()
-	c.tx.session.peer.Log.InfoContext(ctx, "message broken off", "id", c.tx.ID(), "from", c.tx.from.String(),
-		"size", c.findings.Size, "error", reason)
+	e := c.tx.event(obs.BrokenOff)
+	e.Size, e.Error = c.findings.Size, reason.Error()
+	c.tx.session.trail().Tell(ctx, e)
 }

@@ -15,7 +15,8 @@
 // Invariants: when Commit reports success for a recipient, the message is durable
 // in every mailbox behind that recipient, or in the queue, and nothing that happens
 // later can undo it; when it reports failure, it is in none of them. A refusal names
-// its rule, a fault has its kind, and each of them is one line in the log.
+// its rule, a fault has its kind, and each of them is one line in the log and in the
+// history (trail.go).
 package inbound
 
 import (
@@ -28,11 +29,12 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/dsn"
+	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
-// Options configure an Acceptor. All but Relay and Clock are required.
+// Options configure an Acceptor. All but Relay, Recorder and Clock are required.
 type Options struct {
 	Hostname  string // ours, for trace lines
 	Policy    Policy
@@ -41,8 +43,9 @@ type Options struct {
 	// Relay says that somebody runs a queue.Queue on the Store's engine. What users
 	// submit for other domains is then put into it, in the commit that accepts the
 	// message; nothing else is needed. Without it such recipients are refused for now.
-	Relay bool
-	Clock func() time.Time // default: time.Now
+	Relay    bool
+	Recorder obs.Recorder     // keeps the history; default: nobody does
+	Clock    func() time.Time // default: time.Now
 }
 
 // Acceptor accepts mail into the local accounts and the queue. All methods may be
@@ -68,7 +71,8 @@ type Peer struct {
 	Role          Role
 	PlaintextAuth bool         // the door lets clients authenticate without TLS
 	Remote        netip.Addr   // invalid if the transport has no addresses
-	Log           *slog.Logger // for what concerns it; names the connection
+	Conn          string       // names the connection
+	Log           *slog.Logger // for what concerns it; names the connection, too
 }
 
 // Session is what is known of one connection. It belongs to one goroutine.
@@ -136,7 +140,7 @@ func (s *Session) Mail(ctx context.Context, from addr.Address, p MailParams) (*T
 		err = t.decide(t.findings)
 	}
 	if err != nil {
-		t.refused(ctx, "sender refused", err)
+		s.refused(ctx, t.event(obs.SenderRefused), err)
 		return nil, err
 	}
 	return t, nil

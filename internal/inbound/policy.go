@@ -17,6 +17,11 @@ const (
 	LMTP                   // a mail server in front of us hands over mail for our mailboxes
 )
 
+// String is the protocol that is spoken at the door.
+func (r Role) String() string {
+	return [...]string{MX: "smtp", Submission: "submission", LMTP: "lmtp"}[r]
+}
+
 // Policy is what the operator has decided.
 type Policy struct {
 	MaxSize       int64 // bytes a message may have; 0: no limit

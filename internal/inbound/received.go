@@ -121,10 +121,10 @@ func protocol(role Role, extended, secured, authenticated bool) string {
 	return name
 }
 
-// tlsVersion names the version of TLS for the log.
+// tlsVersion names the version of TLS; "": none.
 func tlsVersion(state *tls.ConnectionState) string {
 	if state == nil {
-		return "none"
+		return ""
 	}
 	return tls.VersionName(state.Version)
 }

@@ -2,13 +2,11 @@ package inbound
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"log/slog"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/dsn"
-	"posthorn/internal/fault"
+	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
@@ -22,6 +20,7 @@ type Transaction struct {
 	from       addr.Address
 	params     MailParams
 	findings   Findings
+	messageID  string // of the header, once it has been read
 	recipients []recipient
 }
 
@@ -72,7 +71,7 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 		err = t.decide(f)
 	}
 	if err != nil {
-		t.refused(ctx, "recipient refused", err, "to", to.String())
+		t.session.refused(ctx, t.event(obs.RecipientRefused, to.String()), err)
 		return err
 	}
 	t.recipients = append(t.recipients, recipient{address: to, params: p, foreign: standing == Foreign, accounts: accounts})
@@ -100,21 +99,4 @@ func (t *Transaction) decide(f Findings) error {
 		return refusal
 	}
 	return nil
-}
-
-// refused logs why something was not accepted. Faults of the server are graver
-// than mail that is not wanted, or mailboxes that are full.
-func (t *Transaction) refused(ctx context.Context, what string, err error, args ...any) {
-	args = append(args, "id", t.ID(), "from", t.from.String())
-	level := slog.LevelInfo
-	var refusal *Refusal
-	if errors.As(err, &refusal) {
-		args = append(args, "rule", refusal.Rule, "reply", refusal.Reply.String())
-	} else {
-		args = append(args, "error", err)
-		if !fault.Is(err, fault.OverQuota) {
-			level = slog.LevelWarn
-		}
-	}
-	t.session.peer.Log.Log(ctx, level, what, args...)
 }

@@ -1,5 +1,6 @@
-// Package obs owns how the server shows itself: for now the construction of its
-// logger, text for people on a terminal and JSON for everything else.
+// Package obs owns how the server shows itself: the construction of its logger, text
+// for people on a terminal and JSON for everything else, and the events that make up
+// a message's history (event.go), which are told to log and history at once (trail.go).
 //
 // It never holds anything global: whoever logs was handed its *slog.Logger, and
 // whoever made the logger keeps the slog.LevelVar with which a reload changes it.

@@ -56,11 +56,12 @@ func (s *session) verify(ctx context.Context) sasl.Verify {
 		account, canonical, err := s.Auth.Authenticate(ctx, user, password, s.conn.RemoteAddr().Addr())
 		switch {
 		case err != nil:
-			s.conn.Log().Info("authentication failed", "user", user, "error", err)
+			s.in.AuthFailed(ctx, user, err)
 			return err
 		case authzid != "" && !strings.EqualFold(authzid, user) && !strings.EqualFold(authzid, canonical):
-			s.conn.Log().Info("authentication failed", "user", user, "error", "asked to act as "+authzid)
-			return fault.New(fault.Unauthenticated, "smtpd: %s may not act as %s", canonical, authzid)
+			err = fault.New(fault.Unauthenticated, "smtpd: %s may not act as %s", canonical, authzid)
+			s.in.AuthFailed(ctx, user, err)
+			return err
 		}
 		s.user = canonical
 		s.conn.Authenticated(canonical)

@@ -68,7 +68,8 @@ const (
 func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 	ss := &session{Options: s.o, conn: conn}
 	ss.in = s.o.Acceptor.NewSession(inbound.Peer{
-		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth, Remote: conn.RemoteAddr().Addr(), Log: conn.Log(),
+		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth, Remote: conn.RemoteAddr().Addr(),
+		Conn: conn.ID(), Log: conn.Log(),
 	})
 	if state := conn.TLS(); state != nil {
 		ss.in.Secured(state)
