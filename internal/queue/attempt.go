@@ -79,6 +79,7 @@ func (st *stored) end(i int, state State) {
 	p.State, p.Held = state, false
 	p.owed = state != Deleted && st.wants(i, p.action())
 	st.dirty[i] = true
+	st.ended = append(st.ended, i)
 }
 
 // wants says whether the sender is to be told something of a recipient. Nothing is

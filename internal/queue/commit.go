@@ -37,6 +37,7 @@ type commit struct {
 	notification *Message // nil: none
 	about        []told   // what it tells
 	handed       bool     // somebody else puts it into a mailbox
+	boxed        bool     // it is there
 
 	st   *stored // the message after the change; nil if it is no longer there
 	told []told  // what is to be told
@@ -72,6 +73,7 @@ func (c *commit) once(ctx context.Context) error {
 		done, err := q.local(ctx, c.notification, Change{c.key.shard(), c.apply})
 		c.handed = false
 		if done || errors.Is(err, errNotification) {
+			c.boxed = err == nil
 			return err
 		}
 		if err != nil {

@@ -3,7 +3,6 @@ package queue
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -84,10 +83,11 @@ func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
 	}
 	results := q.try(ctx, j, deliver)
 	now := time.Now()
-	after, err := q.persist(ctx, &commit{
+	c := &commit{
 		queue: q, key: j.key, now: now, tell: q.schedule.alone(st.item),
 		change: func(st *stored, now time.Time) { j.record(st, results, now) },
-	})
+	}
+	after, err := q.persist(ctx, c)
 	if err != nil {
 		q.log.ErrorContext(ctx, "the results of an attempt could not be recorded: it will be made again",
 			"id", j.Message.ID, "destination", j.Destination, "replies", replies(results), "err", err)
@@ -96,7 +96,7 @@ func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
 	e := ending{}
 	e.feedback, e.failure = judge(results)
 	if after != nil {
-		q.logResults(ctx, j, after, results)
+		q.attempted(ctx, c, j, results)
 		e.left, e.owes = q.left(after, j.Destination), after.owes(q.policyOf, now)
 	}
 	return e
@@ -106,7 +106,7 @@ func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
 // destination is not tried at present.
 func (q *Queue) settle(ctx context.Context, st start) ending {
 	to, now := st.item.dest, time.Now()
-	after, err := q.persist(ctx, &commit{
+	c := &commit{
 		queue: q, key: st.item.key, now: now, tell: q.schedule.alone(st.item),
 		change: func(m *stored, now time.Time) {
 			if !st.resting {
@@ -116,7 +116,8 @@ func (q *Queue) settle(ctx context.Context, st start) ending {
 				m.postpone(i, st.failure, &to.policy, now)
 			}
 		},
-	})
+	}
+	after, err := q.persist(ctx, c)
 	switch {
 	case err != nil:
 		q.log.ErrorContext(ctx, "a sender could not be told of a delay", "shard", st.item.key.shard(), "serial", st.item.key.serial(), "err", err)
@@ -124,6 +125,7 @@ func (q *Queue) settle(ctx context.Context, st start) ending {
 	case after == nil:
 		return ending{}
 	}
+	q.ended(ctx, c, nil)
 	return ending{left: q.left(after, to.name), owes: after.owes(q.policyOf, now)}
 }
 
@@ -247,28 +249,6 @@ func (q *Queue) persist(ctx context.Context, c *commit) (*stored, error) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-		}
-	}
-}
-
-// logResults writes the lines that tell of an attempt.
-func (q *Queue) logResults(ctx context.Context, j *Job, after *stored, results []Result) {
-	if !q.log.Enabled(ctx, slog.LevelInfo) {
-		return
-	}
-	for n, i := range j.Recipients {
-		if results[n].interrupted {
-			continue
-		}
-		p := &after.progress[i]
-		args := []any{
-			"id", after.ID, "from", after.From.String(), "to", after.Recipients[i].Address.String(), "destination", j.Destination,
-			"remote", results[n].Remote, "reply", results[n].Reply.String(), "attempts", p.Attempts,
-		}
-		if p.State == Pending {
-			q.log.InfoContext(ctx, "deferred", append(args, "next", p.Next)...)
-		} else {
-			q.log.InfoContext(ctx, p.State.String(), args...)
 		}
 	}
 }

@@ -65,6 +65,7 @@ type operation struct {
 	found    []*stored
 	affected Affected
 	touched  []key           // messages that the schedule must read again
+	told     []ordered       // what log and history are to hear
 	rested   map[string]bool // destinations whose rest is over
 }
 
@@ -102,11 +103,11 @@ func (op *operation) carryOut(ctx context.Context) error {
 // together changes all messages in one Update. It fails with errNotification if a
 // sender has to be told something, which is done message by message.
 func (op *operation) together(ctx context.Context) error {
-	shard := sliceShard(op.slice)
+	shard, now := sliceShard(op.slice), time.Now()
 	err := op.queue.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error {
-		op.affected, op.touched = Affected{}, nil
+		op.affected, op.touched, op.told = Affected{}, nil, nil
 		for _, st := range op.found {
-			c := &commit{queue: op.queue, key: st.key, change: op.change, now: time.Now()}
+			c := &commit{queue: op.queue, key: st.key, change: op.change, now: now}
 			if err := c.apply(tx.In(shard)); err != nil {
 				return err
 			}
@@ -115,8 +116,10 @@ func (op *operation) together(ctx context.Context) error {
 	})
 	if err != nil {
 		op.affected, op.touched = Affected{}, nil
+		return err
 	}
-	return err
+	op.tell(ctx, now)
+	return nil
 }
 
 // single changes one message, with a notification if one is due.
@@ -125,30 +128,40 @@ func (op *operation) single(ctx context.Context, k key) error {
 	c := &commit{
 		queue: op.queue, key: k, now: time.Now(), tell: true,
 		change: func(st *stored, now time.Time) {
-			op.affected, op.touched = before, op.touched[:touched]
+			op.affected, op.touched, op.told = before, op.touched[:touched], nil
 			op.change(st, now)
 		},
 	}
-	err := c.run(ctx)
-	if err != nil {
+	if err := c.run(ctx); err != nil {
 		op.affected, op.touched = before, op.touched[:touched]
+		return err
 	}
-	return err
+	if c.st == nil {
+		return nil // it has come to its end by itself
+	}
+	op.tell(ctx, c.now)
+	var changed []int
+	for _, one := range op.told {
+		changed = one.recipients
+	}
+	op.queue.ended(ctx, c, changed)
+	return nil
 }
 
 // change does to one message what is ordered.
 func (op *operation) change(st *stored, now time.Time) {
 	numbers := op.filter.matching(st, now)
-	changed := 0
+	var changed []int
 	for _, i := range numbers {
 		if op.recipient(st, i, now) {
-			changed++
+			changed = append(changed, i)
 		}
 	}
-	if changed > 0 {
+	if len(changed) > 0 {
 		op.affected.Messages = append(op.affected.Messages, st.ID)
-		op.affected.Recipients += changed
+		op.affected.Recipients += len(changed)
 		op.touched = append(op.touched, st.key)
+		op.told = append(op.told, ordered{st, changed})
 	}
 }
 

@@ -14,7 +14,8 @@
 // messages; the schedule (schedule.go) puts each into the line of its destinations
 // and hands out jobs; a job reads from the slice who is due, has them tried, and
 // commits all their results in one Update (commit.go), which removes the message
-// when it was the last, and adds what the sender is told.
+// when it was the last, and adds what the sender is told. Then log and history hear of
+// it (trail.go).
 //
 // Invariants:
 //   - A recipient is tried until its state is final; its state is final once, and
@@ -35,6 +36,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/blob"
 	"posthorn/internal/kv"
+	"posthorn/internal/obs"
 )
 
 // Options configure a Queue. Engine, Blobs, Hostname and Postmaster are required.
@@ -44,6 +46,7 @@ type Options struct {
 	Hostname   string       // ours, in notifications
 	Postmaster addr.Address // who answers those that reply to notifications
 	Logger     *slog.Logger // default: discards
+	Recorder   obs.Recorder // keeps the history; default: nobody does
 
 	// Policy of a destination: a domain in canonical form, or a route. It must not
 	// block. Default: DefaultPolicy for all.
@@ -65,6 +68,7 @@ type Queue struct {
 	hostname   string
 	postmaster addr.Address
 	log        *slog.Logger
+	trail      obs.Trail // log, and history
 	policy     func(string) Policy
 	local      func(context.Context, *Message, Change) (bool, error)
 	grace      time.Duration
@@ -84,6 +88,7 @@ func New(o Options) *Queue {
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
 	}
+	q.trail = obs.Trail{Log: q.log, Recorder: o.Recorder}
 	if q.policy == nil {
 		q.policy = func(string) Policy { return DefaultPolicy() }
 	}

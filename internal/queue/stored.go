@@ -14,6 +14,7 @@ type stored struct {
 	progress []Progress // one for each recipient
 	recorded []bool     // there is a key for it
 	dirty    []bool     // it is to be written
+	ended    []int      // the recipients that have come to their end in this commit
 }
 
 func newStored(k key, m *Message) *stored {
