@@ -58,6 +58,7 @@ var outside = map[string][]string{
 	"blitiri.com.ar/go/spf":               {"internal/spf"},
 	"github.com/alecthomas/kong":          {"internal/cli", "cmd/posthorn"},
 	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv"},
+	"github.com/emersion/go-msgauth":      {"internal/dkim"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob"},
 	"github.com/miekg/dns":                {"internal/dns"},
