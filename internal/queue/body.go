@@ -132,7 +132,7 @@ func (q *Queue) Blobs(ctx context.Context, fn func(blob.ID) bool) error {
 		more := true
 		err := q.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
 			return r.Scan(kv.Prefix([]byte{'L'}), func(k, _ []byte) bool {
-				more = fn(blobOf(k))
+				more = len(k) < 1+8 || fn(blobOf(k))
 				return more
 			})
 		})

@@ -103,18 +103,10 @@ func (q *Queue) List(ctx context.Context, f Filter, fn func(Status) bool) error 
 	})
 }
 
-// Show gives a message; fault.NotFound if it is not queued.
+// Show gives a message; fault.NotFound if it is not queued, fault.Corrupt if it is
+// damaged.
 func (q *Queue) Show(ctx context.Context, id ID) (Status, error) {
-	if err := id.check(); err != nil {
-		return Status{}, err
-	}
-	var found *stored
-	slice := sliceOf(id)
-	err := q.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
-		var err error
-		found, err = readID(r, slice, id)
-		return err
-	})
+	found, err := q.named(ctx, id)
 	switch {
 	case err != nil:
 		return Status{}, err
@@ -124,17 +116,24 @@ func (q *Queue) Show(ctx context.Context, id ID) (Status, error) {
 	return found.status(nil), nil
 }
 
-// readID reads a message by its name; nil if there is none.
-func readID(r kv.Reader, slice int, id ID) (*stored, error) {
-	b, ok, err := r.Get(keyID(id))
-	if err != nil || !ok {
+// named reads a message by its name; nil if there is none. fault.Corrupt: it is
+// damaged.
+func (q *Queue) named(ctx context.Context, id ID) (found *stored, err error) {
+	if err := id.checkName(); err != nil {
 		return nil, err
 	}
-	serial, err := decodeSerial(b)
-	if err != nil {
-		return nil, err
+	slice := sliceOfName(id)
+	err = q.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
+		k, ok, err := locate(r, slice, id)
+		if err == nil && ok {
+			found, err = readMessage(r, k)
+		}
+		return err
+	})
+	if fault.Is(err, fault.Corrupt) {
+		err = unreadable(id, err)
 	}
-	return readMessage(r, makeKey(slice, serial))
+	return found, err
 }
 
 // batch is how many messages are read or changed at once.
@@ -181,23 +180,14 @@ func (q *Queue) findBatch(ctx context.Context, f *Filter, from key, now time.Tim
 // findIDs is find for messages that are named.
 func (q *Queue) findIDs(ctx context.Context, f *Filter, now time.Time, fn func(slice int, found []*stored, now time.Time) (bool, error)) error {
 	for _, id := range f.IDs {
-		if err := id.check(); err != nil {
-			return err
-		}
-		slice := sliceOf(id)
-		var found []*stored
-		err := q.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
-			found = nil
-			st, err := readID(r, slice, id)
-			if err == nil && st != nil && f.matching(st, now) != nil {
-				found = append(found, st)
-			}
-			return err
-		})
+		st, err := q.named(ctx, id)
 		if err != nil {
 			return err
 		}
-		if goOn, err := fn(slice, found, now); err != nil || !goOn {
+		if st == nil || f.matching(st, now) == nil {
+			continue
+		}
+		if goOn, err := fn(st.key.slice(), []*stored{st}, now); err != nil || !goOn {
 			return err
 		}
 	}

@@ -48,12 +48,29 @@ func (id ID) check() error {
 	return nil
 }
 
+// checkName is check for names that people give, who may name a damaged message by
+// its place.
+func (id ID) checkName() error {
+	if _, ok := placed(id); ok {
+		return nil
+	}
+	return id.check()
+}
+
 // numSlices is how many shards the queue is cut into: so many commits can be under way
 // at once, and so many nodes can share it.
 const numSlices = 16
 
 // sliceOf is the slice of a valid ID: chance decides, by its last character.
 func sliceOf(id ID) int { return strings.IndexByte(idAlphabet, id[len(id)-1]) % numSlices }
+
+// sliceOfName is sliceOf for a name that checkName lets pass.
+func sliceOfName(id ID) int {
+	if k, ok := placed(id); ok {
+		return k.slice()
+	}
+	return sliceOf(id)
+}
 
 const sliceShards = "q/"
 

@@ -41,7 +41,11 @@ func numbered(kind byte, serial uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 1+8+4), kind), serial)
 }
 
-const envelopeKey = 1 + 8 // length of a key made by keyEnvelope
+// Lengths of keys: one made by keyEnvelope, and one made by keyProgress.
+const (
+	envelopeKey = 1 + 8
+	progressKey = envelopeKey + 4
+)
 
 // serialOf is the serial in a key made by numbered or keyProgress.
 func serialOf(k []byte) uint64 { return binary.BigEndian.Uint64(k[1:]) }
@@ -62,7 +66,10 @@ func messagesFrom(serial uint64) kv.Range {
 // key names a message in memory: its slice and its serial there.
 type key uint64
 
-const serialBits = 56
+const (
+	serialBits = 56
+	noKey      = ^key(0) // of no message: there are fewer slices
+)
 
 func makeKey(slice int, serial uint64) key { return key(slice)<<serialBits | key(serial) }
 func (k key) slice() int                   { return int(k >> serialBits) }

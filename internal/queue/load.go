@@ -47,12 +47,18 @@ func (l *loader) news(ctx context.Context) error {
 }
 
 // added loads the messages of a slice that the schedule does not know: one scan.
+// Where it is not known which is the last, all are loaded.
 func (l *loader) added(ctx context.Context, slice int) error {
-	last := l.seen[slice]
+	var last uint64
 	err := l.queue.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
+		var sound bool
 		var err error
-		if last, err = lastSerial(r); err != nil || last == l.seen[slice] {
+		if last, sound, err = lastSerial(r); err != nil || sound && last == l.seen[slice] {
 			return err
+		}
+		if !sound {
+			l.queue.log.Error("the queue's record of its last message is damaged; the next message will write it anew", "shard", sliceShard(slice))
+			l.seen[slice] = 0
 		}
 		return readMessages(r, slice, messagesFrom(l.seen[slice]+1), l.plan, l.queue.damaged)
 	})

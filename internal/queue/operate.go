@@ -35,25 +35,67 @@ type Order struct {
 type Affected struct {
 	Messages   []ID
 	Recipients int
+	Missing    []ID // of Filter.IDs, those that are not queued
+	Damaged    []ID // of Filter.IDs, those that can only be deleted
 }
 
 // Operate carries an order out for all that the filter picks. An attempt that is
 // under way still counts: what it delivers is delivered. After an error, what is in
-// Affected has been done.
+// Affected has been done. Damaged messages must be named to be deleted; that is all
+// that can be done to them, and nobody can be told of it.
 func (q *Queue) Operate(ctx context.Context, f Filter, o Order) (Affected, error) {
 	var all Affected
 	if o.Operation > Reroute {
 		return all, fault.New(fault.Invalid, "queue: there is no operation %d", o.Operation)
 	}
+	for _, id := range f.IDs {
+		if err := id.checkName(); err != nil {
+			return all, err
+		}
+	}
 	f = f.normal()
-	err := q.find(ctx, &f, func(slice int, found []*stored, _ time.Time) (bool, error) {
+	do := func(slice int, found []*stored, _ time.Time) (bool, error) {
 		op := &operation{queue: q, filter: &f, order: &o, slice: slice, found: found}
 		err := op.run(ctx)
 		all.Messages = append(all.Messages, op.affected.Messages...)
 		all.Recipients += op.affected.Recipients
 		return true, err
-	})
-	return all, err
+	}
+	if f.IDs == nil {
+		return all, q.find(ctx, &f, do)
+	}
+	for _, id := range f.IDs {
+		st, err := q.named(ctx, id)
+		switch {
+		case fault.Is(err, fault.Corrupt):
+			err = q.operateDamaged(ctx, id, &o, &all)
+		case err != nil:
+		case st == nil:
+			all.Missing = append(all.Missing, id)
+		case f.matching(st, time.Now()) != nil:
+			_, err = do(st.key.slice(), []*stored{st}, time.Time{})
+		}
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// operateDamaged is Operate for a message that cannot be read.
+func (q *Queue) operateDamaged(ctx context.Context, id ID, o *Order, all *Affected) error {
+	if o.Operation != Delete {
+		all.Damaged = append(all.Damaged, id)
+		return nil
+	}
+	if !o.Preview {
+		if err := q.discard(ctx, id); err != nil {
+			return err
+		}
+		q.log.WarnContext(ctx, "damaged message deleted by the operator", "id", id)
+	}
+	all.Messages = append(all.Messages, id)
+	return nil
 }
 
 // operation carries an order out for some messages of one slice.

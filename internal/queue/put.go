@@ -41,20 +41,40 @@ func putAs(w kv.Writer, serial uint64, m *Message) error {
 
 // nextSerial gives out the next serial of a slice.
 func nextSerial(w kv.Writer) (uint64, error) {
-	last, err := lastSerial(w)
+	last, sound, err := lastSerial(w)
+	if err == nil && !sound {
+		last, err = unusedSerial(w)
+	}
 	if err != nil {
 		return 0, err
 	}
 	return last + 1, w.Put(keyHead, binary.AppendUvarint(nil, last+1))
 }
 
-// lastSerial is the last serial that a slice has given out.
-func lastSerial(r kv.Reader) (uint64, error) {
+// lastSerial is the last serial that a slice has given out; it is not sound if the
+// record of that is damaged.
+func lastSerial(r kv.Reader) (last uint64, sound bool, err error) {
 	b, ok, err := r.Get(keyHead)
 	if err != nil || !ok {
-		return 0, err
+		return 0, err == nil, err
 	}
-	return decodeSerial(b)
+	last, err = decodeSerial(b)
+	return last, err == nil, nil
+}
+
+// unusedSerial is a serial far above those of the messages that are there, so that
+// it is above those of the ones that have left, too.
+func unusedSerial(r kv.Reader) (serial uint64, err error) {
+	const far = 1 << 32
+	newest := messagesFrom(0)
+	newest.Reverse, newest.Limit = true, 1
+	err = r.Scan(newest, func(k, _ []byte) bool {
+		if len(k) >= envelopeKey {
+			serial = serialOf(k)
+		}
+		return false
+	})
+	return serial + far, err
 }
 
 func decodeSerial(b []byte) (uint64, error) {

@@ -45,7 +45,7 @@ func (st *stored) add(number int, record []byte) error {
 // cannot be read is handed to damaged, and concerns that message alone.
 func readMessages(r kv.Reader, slice int, rg kv.Range, fn func(*stored) bool, damaged func(key, error)) error {
 	var current *stored
-	var at key // of the message that the scan is in
+	at := noKey // the message that the scan is in
 	more := true
 	flush := func() {
 		if current != nil {
@@ -54,7 +54,8 @@ func readMessages(r kv.Reader, slice int, rg kv.Range, fn func(*stored) bool, da
 		}
 	}
 	err := r.Scan(rg, func(k, v []byte) bool {
-		if len(k) == envelopeKey {
+		switch {
+		case len(k) == envelopeKey:
 			flush()
 			at = makeKey(slice, serialOf(k))
 			m, err := decodeMessage(v)
@@ -63,7 +64,11 @@ func readMessages(r kv.Reader, slice int, rg kv.Range, fn func(*stored) bool, da
 				return more
 			}
 			current = newStored(at, m)
-		} else if current != nil {
+		case len(k) == progressKey && makeKey(slice, serialOf(k)) != at:
+			flush()
+			at = makeKey(slice, serialOf(k))
+			damaged(at, fault.New(fault.Corrupt, "queue: there is a recipient's progress without an envelope"))
+		case len(k) == progressKey && current != nil:
 			if err := current.add(numberOf(k), v); err != nil {
 				damaged(at, err)
 				current = nil
