@@ -1,5 +1,5 @@
-// Package directory owns who is served here: domains, accounts with their
-// credentials, and aliases. It answers three questions, each a thousand times a
+// Package directory owns who is served here: domains with the keys that they sign
+// with, accounts with their credentials, and aliases. It answers three questions, each a thousand times a
 // second: is this domain ours, who gets mail for this address, is this password
 // right.
 //
@@ -29,6 +29,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dkim"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 )
@@ -62,6 +63,7 @@ type Directory struct {
 	flight    singleflight.Group // by digest: the same password is hashed once
 	resolved  *memo[addr.Address, Resolution]
 	accounts  *memo[addr.Address, Account]
+	signing   *memo[string, []dkim.Key] // by domain
 	stopWatch func()
 }
 
@@ -88,10 +90,12 @@ func New(engine kv.Engine, o Options) *Directory {
 		proven:   newProvenSet(o.Clock),
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](),
+		signing:  newMemo[string, []dkim.Key](),
 	}
 	d.stopWatch = engine.Watch(shard, func() {
 		d.resolved.forget()
 		d.accounts.forget()
+		d.signing.forget()
 	})
 	return d
 }

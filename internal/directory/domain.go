@@ -31,7 +31,8 @@ func (d *Directory) AddDomain(ctx context.Context, name string) (Domain, error) 
 	return domain, err
 }
 
-// DeleteDomain gives a domain up. While addresses are left in it, it is InUse.
+// DeleteDomain gives a domain up, with its keys. While addresses are left in it, it
+// is InUse.
 func (d *Directory) DeleteDomain(ctx context.Context, name string) error {
 	name, err := canonicalDomain(name)
 	if err != nil {
@@ -49,6 +50,9 @@ func (d *Directory) DeleteDomain(ctx context.Context, name string) error {
 		}
 		if !left.IsZero() {
 			return fault.New(fault.InUse, "domain %s still has addresses (%s); delete them first", name, left)
+		}
+		if err := deleteKeys(w, name); err != nil {
+			return err
 		}
 		return w.Delete(domainKey(name))
 	})

@@ -15,6 +15,7 @@ import (
 //	"d" domain               domainRecord
 //	"n" domain 00 local      nameRecord: what an address stands for
 //	"a" AccountID (8 bytes)  accountRecord
+//	"k" domain 00 selector   keyRecord: a key that the domain signs its mail with
 //	"s"                      sequence: the last AccountID given
 //
 // Every value is a version byte and JSON, to which fields can be added.
@@ -22,6 +23,7 @@ const (
 	domainPrefix  = 'd'
 	namePrefix    = 'n'
 	accountPrefix = 'a'
+	keyPrefix     = 'k'
 	sequenceKey   = 's'
 )
 

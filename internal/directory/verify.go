@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dkim"
 	"posthorn/internal/kv"
 )
 
@@ -17,7 +18,9 @@ import (
 //     address it is; every account is named;
 //   - no account's number is higher than the last one given;
 //   - every address is in a domain that is ours;
-//   - an alias points to addresses that are there.
+//   - an alias points to addresses that are there;
+//   - every key is a domain's that is ours, at most one of each algorithm signs, and
+//     those that sign or will are whole.
 func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
 	return d.view(ctx, func(r kv.Reader) error {
 		v := verification{
@@ -25,12 +28,14 @@ func (d *Directory) Verify(ctx context.Context, report func(problem string)) err
 			domains:  map[string]bool{},
 			names:    map[addr.Address]nameRecord{},
 			accounts: map[AccountID]string{},
+			signing:  map[string]string{},
 		}
 		if err := v.read(r); err != nil {
 			return err
 		}
 		v.checkNames()
 		v.checkAccounts()
+		v.checkKeys()
 		return nil
 	})
 }
@@ -41,6 +46,8 @@ type verification struct {
 	names    map[addr.Address]nameRecord
 	accounts map[AccountID]string // their addresses
 	last     AccountID
+	signing  map[string]string // selectors of active keys, by domain and algorithm
+	keys     []Key
 }
 
 // read takes the whole shard in; damaged records are reported and left out.
@@ -73,6 +80,8 @@ func (v *verification) record(key, value []byte) error {
 			return fmt.Errorf("account %s: %w", rec.Address, err)
 		}
 		return nil
+	case key[0] == keyPrefix:
+		return v.key(key, value)
 	case len(key) == 1 && key[0] == sequenceKey:
 		sequence, err := decode[sequenceRecord](key, value)
 		v.last = sequence.Last
@@ -126,5 +135,38 @@ func (v *verification) checkAccounts() {
 		if id > v.last {
 			v.report("account %d (%s) has a number that was never given; the last was %d", id, address, v.last)
 		}
+	}
+}
+
+func (v *verification) key(key, value []byte) error {
+	rec, err := decode[keyRecord](key, value)
+	if err != nil {
+		return err
+	}
+	at := addressOfKey(key) // the keys are alike
+	k := keyOf(at.Domain, at.Local, &rec)
+	v.keys = append(v.keys, k)
+	if k.State == KeyRetired {
+		return nil
+	}
+	if _, err := dkim.ParsePrivate(rec.Private); err != nil {
+		return fmt.Errorf("key %s of %s: %w", k.Selector, k.Domain, err)
+	}
+	return nil
+}
+
+func (v *verification) checkKeys() {
+	for _, k := range v.keys {
+		if !v.domains[k.Domain] {
+			v.report("key %s is of %s, which is not served here", k.Selector, k.Domain)
+		}
+		if k.State != KeyActive {
+			continue
+		}
+		one := k.Domain + " " + string(k.Algorithm)
+		if other, twice := v.signing[one]; twice {
+			v.report("%s has two active %s keys, %s and %s", k.Domain, k.Algorithm, other, k.Selector)
+		}
+		v.signing[one] = k.Selector
 	}
 }
