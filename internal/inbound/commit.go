@@ -31,7 +31,7 @@ func (c *Content) Commit(ctx context.Context, ends LineEnds) ([]error, error) {
 
 func (c *Content) commit(ctx context.Context) error {
 	defer c.drop()
-	if err := c.tx.decide(c.findings); err != nil {
+	if err := c.tx.decide(&c.findings); err != nil {
 		return err
 	}
 	if c.mender != nil && c.err == nil {
@@ -48,7 +48,7 @@ func (c *Content) commit(ctx context.Context) error {
 	defer m.Release()
 	c.tx.messageID = m.Parsed.Root.Envelope.MessageID
 	c.findings.Received = countReceived(m.Parsed.Root.Header) - 1 // the first one is ours
-	if err := c.tx.decide(c.findings); err != nil {
+	if err := c.tx.decide(&c.findings); err != nil {
 		return err
 	}
 	return c.tx.deliver(ctx, m)

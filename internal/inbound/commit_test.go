@@ -67,7 +67,7 @@ func at(local, domain string) addr.Address { return addr.Address{Local: local, D
 // submit sends a message as alice, and says under what name.
 func (h *house) submit(ctx context.Context, to []addr.Address, text string) (string, error) {
 	s := h.acceptor.NewSession(Peer{Role: Submission, PlaintextAuth: true, Log: slog.New(slog.DiscardHandler)})
-	s.Hello("pc", true)
+	_ = s.Hello(ctx, "pc", true)
 	s.Authenticated(h.accounts["alice"], "alice@example.test", slog.New(slog.DiscardHandler))
 	tx, err := s.Mail(ctx, at("alice", "example.test"), MailParams{})
 	for _, one := range to {

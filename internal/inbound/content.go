@@ -48,7 +48,7 @@ func (c *Content) Write(p []byte) (int, error) {
 	if limit := c.tx.o.Policy.MaxSize; limit > 0 && c.findings.Size > limit {
 		c.drop()
 		if c.findings.Size > drainFactor*limit {
-			return 0, c.tx.decide(c.findings)
+			return 0, c.tx.decide(&c.findings)
 		}
 	}
 	if c.incoming != nil {

@@ -5,11 +5,12 @@
 // into replies. It resolves no aliases itself and stores nothing itself: the
 // directory, the store and the queue do.
 //
-// Flow: a Session knows who is connected. Mail begins a Transaction, Rcpt adds
+// Flow: a Session knows who is connected; Connect and Hello say whether to speak with
+// it (peer.go). Mail begins a Transaction, Rcpt adds
 // recipients, Receive gives a Content that the message is written to while it
 // arrives, with the trace lines in front. At each of these steps checks gather
 // Findings, and Decide, a pure function, says whether they break a rule of the
-// Policy (policy.go). Commit ends it: one Update over all recipients' accounts and,
+// Policy (policy.go, rules.go). Commit ends it: one Update over all recipients' accounts and,
 // if some are in other domains, the message's slice of the queue (relay.go).
 //
 // Invariants: when Commit reports success for a recipient, the message is durable
@@ -23,7 +24,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"posthorn/internal/addr"
@@ -66,19 +66,11 @@ func (a *Acceptor) Policy() Policy { return a.o.Policy }
 // Relays says that users' mail to other domains is accepted (Options.Relay).
 func (a *Acceptor) Relays() bool { return a.o.Relay }
 
-// Peer is the other end of a connection, and the door it knocks at.
-type Peer struct {
-	Role          Role
-	PlaintextAuth bool         // the door lets clients authenticate without TLS
-	Remote        netip.Addr   // invalid if the transport has no addresses
-	Conn          string       // names the connection
-	Log           *slog.Logger // for what concerns it; names the connection, too
-}
-
 // Session is what is known of one connection. It belongs to one goroutine.
 type Session struct {
 	acceptor *Acceptor
 	peer     Peer
+	facts    Findings // that hold for the connection
 	hello    string
 	extended bool // EHLO or LHLO, not HELO
 	tls      *tls.ConnectionState
@@ -86,25 +78,11 @@ type Session struct {
 	user     string // canonical address of the account; "": not authenticated
 }
 
-// NewSession begins a session with a client.
-func (a *Acceptor) NewSession(p Peer) *Session {
-	return &Session{acceptor: a, peer: p}
-}
-
-// maxHello is how much of a client's name is kept.
-const maxHello = 255
-
-// Hello records what the client calls itself, and whether it speaks the extended
-// protocol (EHLO, LHLO).
-func (s *Session) Hello(name string, extended bool) {
-	s.hello, s.extended = name[:min(len(name), maxHello)], extended
-}
-
 // Secured records that the connection is encrypted now. RFC 3207 §4.2: what the
 // client said before is forgotten.
 func (s *Session) Secured(state *tls.ConnectionState) {
 	s.tls = state
-	s.hello, s.extended = "", false
+	s.forgetHello()
 	s.account, s.user = 0, ""
 }
 
@@ -116,10 +94,9 @@ func (s *Session) Authenticated(account store.AccountID, user string, log *slog.
 
 // findings is what the session contributes to every decision.
 func (s *Session) findings() Findings {
-	return Findings{
-		Role: s.peer.Role, TLS: s.tls != nil, PlaintextAuth: s.peer.PlaintextAuth, Authenticated: s.user != "",
-		Relay: s.acceptor.o.Relay,
-	}
+	f := s.facts
+	f.TLS, f.Authenticated = s.tls != nil, s.user != ""
+	return f
 }
 
 // MailParams are the parameters of MAIL. Zero: none.
@@ -137,7 +114,7 @@ func (s *Session) Mail(ctx context.Context, from addr.Address, p MailParams) (*T
 	t.findings.Sender, t.findings.DeclaredSize = from, p.Size
 	var err error
 	if t.findings.SenderOwned, err = s.owns(ctx, from); err == nil {
-		err = t.decide(t.findings)
+		err = t.decide(&t.findings)
 	}
 	if err != nil {
 		s.refused(ctx, t.event(obs.SenderRefused), err)

@@ -1,7 +1,8 @@
 package inbound
 
 import (
-	"fmt"
+	"net/netip"
+	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/smtpwire"
@@ -27,6 +28,12 @@ type Policy struct {
 	MaxSize       int64 // bytes a message may have; 0: no limit
 	MaxRecipients int   // of one transaction; 0: no limit
 	MaxReceived   int   // hops a message may have made before it is taken for a loop
+
+	Exempt    []netip.Prefix // networks that limits on what peers do never apply to
+	RelayFrom []netip.Prefix // networks whose clients may send to other domains (role MX)
+
+	GreetDelay time.Duration // how long an MX client is watched before it is greeted; 0: not at all
+	Tarpit     time.Duration // longest pause before a reply to a client that makes errors; 0: none
 }
 
 // DefaultPolicy is the policy when nobody has decided anything.
@@ -42,11 +49,19 @@ func DefaultPolicy() Policy {
 // checks at connect, HELO, MAIL, RCPT and DATA have gathered them. A fact that is
 // not known yet has its zero value, which breaks no rule.
 type Findings struct {
+	Stage         Stage
 	Role          Role
 	TLS           bool
 	PlaintextAuth bool // clients may authenticate without TLS
 	Authenticated bool
 	Relay         bool // there is a queue for mail to other domains
+
+	Exempt    bool // the client is in Policy.Exempt
+	MayRelay  bool // it is in Policy.RelayFrom
+	Inside    bool // it is one of those, or on this machine
+	Early     bool // it spoke before it was greeted
+	Hello     HelloKind
+	HelloName string
 
 	Sender       addr.Address // zero: the null reverse-path
 	SenderOwned  bool         // it belongs to the account that is authenticated
@@ -59,6 +74,26 @@ type Findings struct {
 	BareCR, BareLF bool  // the message has a CR or LF that is not part of a CRLF
 	Received       int   // number of Received header fields it came with
 }
+
+// Stage says what is being decided about.
+type Stage uint8
+
+// The stages.
+const (
+	OnMessage Stage = iota // a message, at MAIL and after
+	OnConnect              // a client that has just connected
+	OnHello                // a client that has told its name
+)
+
+// HelloKind says what is remarkable about the name that a client goes by.
+type HelloKind uint8
+
+// The kinds.
+const (
+	HelloPlain HelloKind = iota // nothing
+	HelloOurs                   // it is our name, address or domain, of a client from outside
+	HelloOdd                    // it is neither a full domain name nor the client's address in brackets
+)
 
 // Recipient is what is known of one recipient.
 type Recipient struct {
@@ -82,26 +117,12 @@ const (
 // Rule is the name of a rule, as it stands in logs. Names are never changed.
 type Rule string
 
-// The rules, in the order in which they are looked at.
-const (
-	RuleTLSRequired         Rule = "tls-required"
-	RuleAuthRequired        Rule = "auth-required"
-	RuleMessageTooLarge     Rule = "message-too-large"
-	RuleSenderNotOwned      Rule = "sender-not-owned"
-	RuleTooManyRecipients   Rule = "too-many-recipients"
-	RuleRelayDenied         Rule = "relay-denied"
-	RuleOutboundUnavailable Rule = "outbound-unavailable"
-	RuleUnknownRecipient    Rule = "unknown-recipient"
-	RuleDisabledRecipient   Rule = "disabled-recipient"
-	RuleRecipientOverQuota  Rule = "recipient-over-quota"
-	RuleBareNewline         Rule = "bare-newline"
-	RuleMailLoop            Rule = "mail-loop"
-)
-
-// Refusal is the decision not to take a message, or not for this recipient.
+// Refusal is the decision not to take a message, or not for this recipient, or not
+// to speak with a client at all.
 type Refusal struct {
 	Rule  Rule
 	Reply smtpwire.Reply
+	Abuse bool // honest clients rarely break the rule: it counts as an error of the client's
 }
 
 func (r *Refusal) Error() string { return string(r.Rule) + ": " + r.Reply.String() }
@@ -109,116 +130,16 @@ func (r *Refusal) Error() string { return string(r.Rule) + ": " + r.Reply.String
 // Decide weighs the findings. It returns nil when nothing speaks against the
 // message, else the first rule that it breaks and the reply that follows. It is
 // pure: the same policy and findings always lead to the same decision.
-func Decide(p Policy, f Findings) *Refusal {
-	for _, r := range rules {
+func Decide(p *Policy, f *Findings) *Refusal {
+	for i := range rules {
+		r := &rules[i]
 		if r.broken(p, f) {
 			text := r.text
 			if r.explain != nil {
 				text = r.explain(p, f)
 			}
-			return &Refusal{r.name, smtpwire.NewReply(r.code, r.enhanced, text)}
+			return &Refusal{r.name, smtpwire.NewReply(r.code, r.enhanced, text), r.abuse}
 		}
 	}
 	return nil
-}
-
-// rule is one reason to refuse. Its text tells the person at the other end what
-// to do about it.
-type rule struct {
-	name     Rule
-	broken   func(Policy, Findings) bool
-	code     int
-	enhanced smtpwire.EnhancedCode
-	text     string
-	explain  func(Policy, Findings) string // instead of text
-}
-
-var rules = []rule{
-	{
-		name: RuleTLSRequired, code: 530, enhanced: smtpwire.EnhancedCode{5, 7, 0},
-		broken: func(_ Policy, f Findings) bool {
-			return f.Role == Submission && !f.Authenticated && !f.TLS && !f.PlaintextAuth
-		},
-		text: "Encrypt the connection first (STARTTLS), then authenticate",
-	},
-	{
-		name: RuleAuthRequired, code: 530, enhanced: smtpwire.EnhancedCode{5, 7, 0},
-		broken: func(_ Policy, f Findings) bool { return f.Role == Submission && !f.Authenticated },
-		text:   "Authenticate first (AUTH), with your address and password",
-	},
-	{
-		// RFC 1870 §6: by the declared size at MAIL, by the real one at the end of DATA.
-		name: RuleMessageTooLarge, code: 552, enhanced: smtpwire.EnhancedCode{5, 3, 4},
-		broken: func(p Policy, f Findings) bool { return p.MaxSize > 0 && max(f.DeclaredSize, f.Size) > p.MaxSize },
-		explain: func(p Policy, _ Findings) string {
-			return fmt.Sprintf("The message is too large: at most %d bytes are taken here", p.MaxSize)
-		},
-	},
-	{
-		name: RuleSenderNotOwned, code: 553, enhanced: smtpwire.EnhancedCode{5, 7, 1},
-		broken: func(_ Policy, f Findings) bool {
-			return f.Role == Submission && !f.SenderOwned && !f.Sender.IsZero()
-		},
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s> is not an address of your account; send from one that is", f.Sender)
-		},
-	},
-	{
-		// RFC 5321 §4.5.3.1.10: those already accepted stay, the rest comes in another transaction.
-		name: RuleTooManyRecipients, code: 452, enhanced: smtpwire.EnhancedCode{4, 5, 3},
-		broken: func(p Policy, f Findings) bool {
-			return p.MaxRecipients > 0 && f.Recipient.Standing != NoRecipient && f.Recipients >= p.MaxRecipients
-		},
-		text: "Too many recipients; send the message to the others once more",
-	},
-	{
-		name: RuleRelayDenied, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1},
-		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Foreign && f.Role != Submission },
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s>: relaying denied; this server takes mail for its own domains only", f.Recipient.Address)
-		},
-	},
-	{
-		name: RuleOutboundUnavailable, code: 451, enhanced: smtpwire.EnhancedCode{4, 3, 2},
-		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Foreign && !f.Relay },
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s>: this server does not deliver to other domains", f.Recipient.Address)
-		},
-	},
-	{
-		name: RuleUnknownRecipient, code: 550, enhanced: smtpwire.EnhancedCode{5, 1, 1},
-		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Unknown },
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s>: there is no such mailbox here; check the address", f.Recipient.Address)
-		},
-	},
-	{
-		name: RuleDisabledRecipient, code: 550, enhanced: smtpwire.EnhancedCode{5, 2, 1},
-		broken: func(_ Policy, f Findings) bool { return f.Recipient.Standing == Disabled },
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s>: this mailbox takes no mail at present", f.Recipient.Address)
-		},
-	},
-	{
-		name: RuleRecipientOverQuota, code: 452, enhanced: smtpwire.EnhancedCode{4, 2, 2},
-		broken: func(_ Policy, f Findings) bool { return f.Recipient.OverQuota },
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("<%s>: the mailbox is full; try again later", f.Recipient.Address)
-		},
-	},
-	{
-		// RFC 5321 §2.3.8: CR and LF occur only together. One that is alone may be a line
-		// end to the next server and so hide a second message. On submission a lone LF
-		// has been repaired by the time it could do harm.
-		name: RuleBareNewline, code: 550, enhanced: smtpwire.EnhancedCode{5, 6, 0},
-		broken: func(_ Policy, f Findings) bool { return f.BareCR || f.BareLF && f.Role != Submission },
-		text:   "The message has a CR or LF on its own; lines must end with CR LF",
-	},
-	{
-		name: RuleMailLoop, code: 554, enhanced: smtpwire.EnhancedCode{5, 4, 6},
-		broken: func(p Policy, f Findings) bool { return p.MaxReceived > 0 && f.Received >= p.MaxReceived },
-		explain: func(_ Policy, f Findings) string {
-			return fmt.Sprintf("The message has passed through %d servers and goes in circles", f.Received)
-		},
-	},
 }

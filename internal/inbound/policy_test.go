@@ -41,6 +41,18 @@ func TestDecide(t *testing.T) {
 		{"submission, unknown", Findings{Role: Submission, Authenticated: true, Recipient: to(Unknown)}, RuleUnknownRecipient, "550 5.1.1"},
 		{"submission, not authenticated, too large", Findings{Role: Submission, TLS: true, DeclaredSize: 1001}, RuleAuthRequired, "530"},
 
+		{"mx, foreign, queue, of a network that may relay", Findings{MayRelay: true, Relay: true, Recipient: to(Foreign)}, "", ""},
+		{"mx, foreign, no queue, of a network that may relay", Findings{MayRelay: true, Recipient: to(Foreign)}, RuleOutboundUnavailable, "451 4.3.2"},
+		{"mx, foreign, queue, inside", Findings{Inside: true, Exempt: true, Relay: true, Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1"},
+		{"submission, foreign, of a network that may relay", Findings{Role: Submission, TLS: true, MayRelay: true, Relay: true, Recipient: to(Foreign)}, RuleAuthRequired, "530"},
+
+		{"early talker", Findings{Stage: OnConnect, Early: true}, RuleEarlyTalker, "554 5.5.1 You spoke"},
+		{"early talker of ours", Findings{Stage: OnConnect, Early: true, Inside: true}, "", ""},
+		{"submission, connected", Findings{Stage: OnConnect, Role: Submission}, "", ""},
+		{"submission, hello", Findings{Stage: OnHello, Role: Submission, HelloName: "pc"}, "", ""},
+		{"hello, odd", Findings{Stage: OnHello, Hello: HelloOdd, HelloName: "pc"}, "", ""},
+		{"hello, ours", Findings{Stage: OnHello, Hello: HelloOurs, HelloName: "mail\x01"}, RuleHelloImpersonation, "550 5.7.1 mail? is this"},
+
 		{"declared, fits", Findings{DeclaredSize: 1000}, "", ""},
 		{"declared, too large", Findings{DeclaredSize: 1001}, RuleMessageTooLarge, "552 5.3.4 The message is too large: at most 1000"},
 		{"received, too large", Findings{DeclaredSize: 10, Size: 1001}, RuleMessageTooLarge, "552 5.3.4"},
@@ -57,7 +69,7 @@ func TestDecide(t *testing.T) {
 		{"99 hops", Findings{Received: 99}, "", ""},
 		{"100 hops", Findings{Received: 100}, RuleMailLoop, "554 5.4.6"},
 	} {
-		refusal := Decide(policy, tc.findings)
+		refusal := Decide(&policy, &tc.findings)
 		switch {
 		case refusal == nil && tc.rule != "":
 			t.Errorf("%s: accepted, want %s", tc.name, tc.rule)
@@ -65,7 +77,7 @@ func TestDecide(t *testing.T) {
 			t.Errorf("%s: %v, want %s: %s", tc.name, refusal, tc.rule, tc.reply)
 		}
 	}
-	if refusal := Decide(Policy{}, Findings{Size: 1 << 40, Recipients: 1 << 20, Recipient: to(Local), Received: 1000}); refusal != nil {
+	if refusal := Decide(&Policy{}, &Findings{Size: 1 << 40, Recipients: 1 << 20, Recipient: to(Local), Received: 1000}); refusal != nil {
 		t.Errorf("without limits: %v", refusal)
 	}
 }

@@ -68,7 +68,7 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 		f.Recipient.OverQuota, err = t.overQuota(ctx, accounts)
 	}
 	if err == nil {
-		err = t.decide(f)
+		err = t.decide(&f)
 	}
 	if err != nil {
 		t.session.refused(ctx, t.event(obs.RecipientRefused, to.String()), err)
@@ -94,9 +94,4 @@ func (t *Transaction) overQuota(ctx context.Context, accounts []store.AccountID)
 }
 
 // decide is Decide with a plain error.
-func (t *Transaction) decide(f Findings) error {
-	if refusal := Decide(t.o.Policy, f); refusal != nil {
-		return refusal
-	}
-	return nil
-}
+func (t *Transaction) decide(f *Findings) error { return t.session.decide(f) }

@@ -42,8 +42,9 @@ func (s *session) data(ctx context.Context, args string) (smtpwire.Reply, error)
 		return s.results(tx, results, err), nil
 	}
 	if err != nil {
-		return failed(err), nil
+		return s.refusal(err)
 	}
+	s.conn.Forgive()
 	return smtpwire.NewReply(250, code{2, 0, 0}, "Accepted as "+tx.ID()), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"posthorn/internal/inbound"
 	"posthorn/internal/sasl"
@@ -19,17 +20,35 @@ func (s *session) greeting() smtpwire.Reply {
 	return smtpwire.NewReply(220, code{}, s.Hostname+protocol)
 }
 
-func (s *session) helo(_ context.Context, args string) (smtpwire.Reply, error) {
-	if r := s.introduce(args, false); !r.IsZero() {
-		return r, nil
+// unwantedPatience is how long a client may take to say QUIT that was refused.
+const unwantedPatience = 10 * time.Second
+
+// greet decides whether to speak with the client, and what the first line is.
+func (s *session) greet(ctx context.Context) (smtpwire.Reply, error) {
+	early := false
+	if delay := s.in.GreetDelay(); delay > 0 {
+		early = s.conn.SpeaksWithin(delay)
+	}
+	if err := s.in.Connect(ctx, early); err != nil {
+		// RFC 5321 §3.1: after 554 the client is to say QUIT, and any other command gets 503.
+		s.unwanted = true
+		s.conn.SetIdleTimeout(unwantedPatience)
+		return s.refusal(err)
+	}
+	return s.greeting(), nil
+}
+
+func (s *session) helo(ctx context.Context, args string) (smtpwire.Reply, error) {
+	if r, err := s.introduce(ctx, args, false); !r.IsZero() {
+		return r, err
 	}
 	return smtpwire.NewReply(250, code{}, s.Hostname), nil
 }
 
 // ehlo is EHLO, and LHLO as well (RFC 2033 §4.1).
-func (s *session) ehlo(_ context.Context, args string) (smtpwire.Reply, error) {
-	if r := s.introduce(args, true); !r.IsZero() {
-		return r, nil
+func (s *session) ehlo(ctx context.Context, args string) (smtpwire.Reply, error) {
+	if r, err := s.introduce(ctx, args, true); !r.IsZero() {
+		return r, err
 	}
 	lines := []string{s.Hostname, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"}
 	if limit := s.Acceptor.Policy().MaxSize; limit > 0 {
@@ -53,17 +72,18 @@ func (s *session) ehlo(_ context.Context, args string) (smtpwire.Reply, error) {
 	return smtpwire.NewReply(250, code{}, lines...), nil
 }
 
-// introduce records the client's name. What the name is, is not held against
-// anybody (RFC 5321 §4.1.4): real clients send all sorts of names. The reply is
-// zero if all is well.
-func (s *session) introduce(args string, extended bool) smtpwire.Reply {
+// introduce records the client's name. The reply is zero if all is well.
+func (s *session) introduce(ctx context.Context, args string, extended bool) (smtpwire.Reply, error) {
 	name, _, _ := strings.Cut(args, " ")
 	if name == "" {
-		return smtpwire.NewReply(501, code{5, 5, 4}, "Say your name, too: a domain, or an address in brackets")
+		return smtpwire.NewReply(501, code{5, 5, 4}, "Say your name, too: a domain, or an address in brackets"), nil
 	}
 	// RFC 5321 §4.1.4: a new greeting ends the transaction, like RSET.
 	s.reset()
+	if err := s.in.Hello(ctx, name, extended); err != nil {
+		s.greeted = false
+		return s.refusal(err)
+	}
 	s.greeted, s.extended = true, extended
-	s.in.Hello(name, extended)
-	return smtpwire.Reply{}
+	return smtpwire.Reply{}, nil
 }

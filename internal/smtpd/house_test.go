@@ -94,6 +94,9 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("relay", Options{Role: inbound.Submission, PlaintextAuth: true, Acceptor: relaying}, wire.Options{})
 	start("relaymx", Options{Role: inbound.MX, Acceptor: relaying}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
+	for name, o := range guarded(in) {
+		start(name, Options{Role: o.role, PlaintextAuth: true, Acceptor: inbound.New(o.Options)}, wire.Options{})
+	}
 }
 
 func (h *house) people() {

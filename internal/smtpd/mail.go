@@ -31,7 +31,7 @@ func (s *session) mail(ctx context.Context, args string) (smtpwire.Reply, error)
 	}
 	tx, err := s.in.Mail(ctx, from, known)
 	if err != nil {
-		return failed(err), nil
+		return s.refusal(err)
 	}
 	s.tx = tx
 	return smtpwire.NewReply(250, code{2, 1, 0}, "Sender noted"), nil

@@ -25,7 +25,7 @@ func (s *session) rcpt(ctx context.Context, args string) (smtpwire.Reply, error)
 	}
 	if err := s.tx.Rcpt(ctx, to, known); err != nil {
 		s.refused++
-		return failed(err), nil
+		return s.refusal(err)
 	}
 	return smtpwire.NewReply(250, code{2, 1, 5}, "Recipient noted"), nil
 }

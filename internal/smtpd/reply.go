@@ -22,6 +22,7 @@ var (
 	replyNoRcpt   = smtpwire.NewReply(503, code{5, 5, 1}, "Name a recipient first: RCPT TO:<address>")
 	replyInMail   = smtpwire.NewReply(503, code{5, 5, 1}, "Not during a mail transaction; finish it, or RSET")
 	replyNoArgs   = smtpwire.NewReply(501, code{5, 5, 4}, "The command takes no arguments")
+	replyUnwanted = smtpwire.NewReply(503, code{5, 5, 1}, "You were refused at the greeting; QUIT is all that is left")
 	replyDraining = smtpwire.NewReply(421, code{4, 3, 2}, "The server is being restarted; connect again soon")
 	replyTimeout  = smtpwire.NewReply(421, code{4, 4, 2}, "Nothing came for too long; connect again")
 	replyErrors   = smtpwire.NewReply(421, code{4, 7, 0}, "Too many errors; look at what your program sends")
@@ -61,6 +62,23 @@ func failed(err error) smtpwire.Reply {
 		return refusal.Reply
 	}
 	return faultReply(err)
+}
+
+// errSentAway ends the connection after a refusal of the client itself.
+var errSentAway = errors.New("smtpd: the client is not wanted")
+
+// refusal is failed as a handler returns it: with an error if the reply is 421,
+// which closes the connection (RFC 5321 §3.8).
+func (s *session) refusal(err error) (smtpwire.Reply, error) {
+	reply := failed(err)
+	var refusal *inbound.Refusal
+	if errors.As(err, &refusal) && refusal.Abuse {
+		s.offended()
+	}
+	if reply.Code == 421 {
+		return reply, errSentAway
+	}
+	return reply, nil
 }
 
 // faultReply is the one table from what went wrong to what the client is told.

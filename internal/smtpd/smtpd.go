@@ -68,8 +68,8 @@ const (
 func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 	ss := &session{Options: s.o, conn: conn}
 	ss.in = s.o.Acceptor.NewSession(inbound.Peer{
-		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth, Remote: conn.RemoteAddr().Addr(),
-		Conn: conn.ID(), Log: conn.Log(),
+		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth,
+		Remote: conn.RemoteAddr().Addr(), Local: conn.LocalAddr().Addr(), Conn: conn.ID(), Log: conn.Log(),
 	})
 	if state := conn.TLS(); state != nil {
 		ss.in.Secured(state)
@@ -78,20 +78,9 @@ func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 	if ss.offersAuth() {
 		longest = maxAuthLine
 	}
-	ss.say(ss.greeting())
-	for {
-		line, err := conn.ReadLine(longest)
-		reply := smtpwire.Reply{}
-		if err == nil {
-			reply, err = ss.command(ctx, line)
-		} else {
-			reply, err = unread(err)
-			ss.counted(reply)
-		}
-		ss.say(reply)
-		if err != nil {
-			return
-		}
+	reply, err := ss.greet(ctx)
+	for ss.say(reply); err == nil; ss.say(reply) {
+		reply, err = ss.next(ctx, longest)
 	}
 }
 
@@ -101,6 +90,7 @@ type session struct {
 	conn *wire.Conn
 	in   *inbound.Session
 
+	unwanted bool // it was told so instead of being greeted
 	greeted  bool // HELO, EHLO or LHLO was said
 	extended bool // the last of them was not HELO
 	user     string
@@ -110,6 +100,16 @@ type session struct {
 
 // reset ends the transaction, if there is one.
 func (s *session) reset() { s.tx, s.refused = nil, 0 }
+
+// next waits for a command and carries it out.
+func (s *session) next(ctx context.Context, longest int) (smtpwire.Reply, error) {
+	line, err := s.conn.ReadLine(longest)
+	if err != nil {
+		reply, err := unread(err)
+		return s.counted(reply), err
+	}
+	return s.command(ctx, line)
+}
 
 // say sends a reply, as soon as the next read would block.
 func (s *session) say(r smtpwire.Reply) {
@@ -128,6 +128,9 @@ func (s *session) command(ctx context.Context, line []byte) (smtpwire.Reply, err
 	if err != nil {
 		return s.counted(badSyntax(err)), nil
 	}
+	if s.unwanted && cmd.Verb != smtpwire.QUIT {
+		return s.counted(replyUnwanted), nil
+	}
 	h := s.dispatch(cmd.Verb)
 	if h == nil {
 		return s.counted(replyUnknown), nil
@@ -137,14 +140,21 @@ func (s *session) command(ctx context.Context, line []byte) (smtpwire.Reply, err
 }
 
 // counted counts a reply that speaks of the client's program being at fault
-// against its error budget. Refusals of mail do not count: a list with stale
-// addresses is no attack.
+// against its error budget. Of refusals of mail, only those do that inbound takes for
+// abuse: see refusal.
 func (s *session) counted(r smtpwire.Reply) smtpwire.Reply {
 	switch r.Code {
 	case 500, 501, 502, 503, 504, 535, 538, 555:
-		s.conn.ProtocolError() // reads report when it is used up
+		s.offended()
 	}
 	return r
+}
+
+// offended counts an error of the client's, and keeps it waiting for the reply, the
+// longer the more there have been. Reads report when its error budget is used up.
+func (s *session) offended() {
+	s.conn.ProtocolError()
+	s.conn.Pause(s.in.Tarpit(s.conn.Errors()))
 }
 
 // dispatch finds the handler of a command.

@@ -55,7 +55,7 @@ type Conn struct {
 	preAuth  time.Time     // when being not authenticated must end; zero: never
 	readErr  error         // what ended reading
 	signals  atomic.Uint32 // see signal
-	errors   int           // protocol errors so far
+	errors   int           // protocol errors so far, or since the last Forgive
 	received int64
 
 	// Waiting: wait.go.
@@ -225,6 +225,12 @@ func (c *Conn) ProtocolError() (tooMany bool) {
 	}
 	return true
 }
+
+// Errors counts the errors of the peer's since the last Forgive.
+func (c *Conn) Errors() int { return c.errors }
+
+// Forgive forgets the peer's errors so far: it has shown that it is up to some good.
+func (c *Conn) Forgive() { c.errors = 0 }
 
 // newID makes a connection's name. Chance suffices: it only has to tell apart the
 // connections in one stretch of log.

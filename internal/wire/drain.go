@@ -9,7 +9,10 @@ import "context"
 // connections' goroutines have ended.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.draining = true
+	if !s.draining {
+		s.draining = true
+		close(s.ending)
+	}
 	for l := range s.listeners {
 		l.Close()
 	}

@@ -93,6 +93,7 @@ type Server struct {
 	stats  counters
 	ctx    context.Context // every session's; ends when patience with them does
 	cancel context.CancelFunc
+	ending chan struct{}  // closed when the server begins to drain
 	wg     sync.WaitGroup // the goroutines of all connections
 
 	mu        sync.Mutex
@@ -109,6 +110,7 @@ func NewServer(o Options) *Server {
 		log:       o.Logger.With("protocol", o.Protocol),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*Conn]struct{}),
+		ending:    make(chan struct{}),
 	}
 	s.limits.init(&s.o)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -240,13 +242,13 @@ func (s *Server) isDraining() bool {
 	return s.draining
 }
 
-// pause waits a while, or less when the server is closed.
+// pause waits a while, or less when the server drains.
 func (s *Server) pause(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-s.ctx.Done():
+	case <-s.ending:
 	}
 }
 

@@ -1,0 +1,158 @@
+package inbound
+
+import (
+	"fmt"
+	"strings"
+
+	"posthorn/internal/smtpwire"
+)
+
+// The rules, in the order in which they are looked at.
+const (
+	RuleEarlyTalker         Rule = "early-talker"
+	RuleHelloImpersonation  Rule = "hello-impersonation"
+	RuleTLSRequired         Rule = "tls-required"
+	RuleAuthRequired        Rule = "auth-required"
+	RuleMessageTooLarge     Rule = "message-too-large"
+	RuleSenderNotOwned      Rule = "sender-not-owned"
+	RuleTooManyRecipients   Rule = "too-many-recipients"
+	RuleRelayDenied         Rule = "relay-denied"
+	RuleOutboundUnavailable Rule = "outbound-unavailable"
+	RuleUnknownRecipient    Rule = "unknown-recipient"
+	RuleDisabledRecipient   Rule = "disabled-recipient"
+	RuleRecipientOverQuota  Rule = "recipient-over-quota"
+	RuleBareNewline         Rule = "bare-newline"
+	RuleMailLoop            Rule = "mail-loop"
+)
+
+// rule is one reason to refuse. Its text tells the person at the other end what
+// to do about it.
+type rule struct {
+	name     Rule
+	broken   func(*Policy, *Findings) bool
+	code     int
+	enhanced smtpwire.EnhancedCode
+	text     string
+	explain  func(*Policy, *Findings) string // instead of text
+	abuse    bool                            // Refusal.Abuse
+}
+
+var rules = []rule{
+	{
+		// RFC 5321 §4.3.1: a client waits for the greeting. Programs that do not wait for
+		// replies do not read them either, and send spam.
+		name: RuleEarlyTalker, code: 554, enhanced: smtpwire.EnhancedCode{5, 5, 1}, abuse: true,
+		broken: func(_ *Policy, f *Findings) bool { return f.Early && !f.Inside },
+		text:   "You spoke before you were greeted; wait for the greeting, and for each reply",
+	},
+	{
+		// RFC 5321 §4.1.4 forbids to refuse a name because it does not match the address.
+		// One of ours is another matter: nobody else has it.
+		name: RuleHelloImpersonation, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1}, abuse: true,
+		broken: func(_ *Policy, f *Findings) bool { return f.Hello == HelloOurs },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("%s is this server's own name; say that of yours", printable(f.HelloName))
+		},
+	},
+	{
+		name: RuleTLSRequired, code: 530, enhanced: smtpwire.EnhancedCode{5, 7, 0},
+		broken: func(_ *Policy, f *Findings) bool {
+			return f.Stage == OnMessage && f.Role == Submission && !f.Authenticated && !f.TLS && !f.PlaintextAuth
+		},
+		text: "Encrypt the connection first (STARTTLS), then authenticate",
+	},
+	{
+		name: RuleAuthRequired, code: 530, enhanced: smtpwire.EnhancedCode{5, 7, 0},
+		broken: func(_ *Policy, f *Findings) bool {
+			return f.Stage == OnMessage && f.Role == Submission && !f.Authenticated
+		},
+		text: "Authenticate first (AUTH), with your address and password",
+	},
+	{
+		// RFC 1870 §6: by the declared size at MAIL, by the real one at the end of DATA.
+		name: RuleMessageTooLarge, code: 552, enhanced: smtpwire.EnhancedCode{5, 3, 4},
+		broken: func(p *Policy, f *Findings) bool { return p.MaxSize > 0 && max(f.DeclaredSize, f.Size) > p.MaxSize },
+		explain: func(p *Policy, _ *Findings) string {
+			return fmt.Sprintf("The message is too large: at most %d bytes are taken here", p.MaxSize)
+		},
+	},
+	{
+		name: RuleSenderNotOwned, code: 553, enhanced: smtpwire.EnhancedCode{5, 7, 1},
+		broken: func(_ *Policy, f *Findings) bool {
+			return f.Role == Submission && !f.SenderOwned && !f.Sender.IsZero()
+		},
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s> is not an address of your account; send from one that is", f.Sender)
+		},
+	},
+	{
+		// RFC 5321 §4.5.3.1.10: those already accepted stay, the rest comes in another transaction.
+		name: RuleTooManyRecipients, code: 452, enhanced: smtpwire.EnhancedCode{4, 5, 3},
+		broken: func(p *Policy, f *Findings) bool {
+			return p.MaxRecipients > 0 && f.Recipient.Standing != NoRecipient && f.Recipients >= p.MaxRecipients
+		},
+		text: "Too many recipients; send the message to the others once more",
+	},
+	{
+		name: RuleRelayDenied, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1},
+		broken: func(_ *Policy, f *Findings) bool {
+			return f.Recipient.Standing == Foreign && f.Role != Submission && !f.MayRelay
+		},
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: relaying denied; this server takes mail for its own domains only", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleOutboundUnavailable, code: 451, enhanced: smtpwire.EnhancedCode{4, 3, 2},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == Foreign && !f.Relay },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: this server does not deliver to other domains", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleUnknownRecipient, code: 550, enhanced: smtpwire.EnhancedCode{5, 1, 1}, abuse: true,
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == Unknown },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: there is no such mailbox here; check the address", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleDisabledRecipient, code: 550, enhanced: smtpwire.EnhancedCode{5, 2, 1},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == Disabled },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: this mailbox takes no mail at present", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleRecipientOverQuota, code: 452, enhanced: smtpwire.EnhancedCode{4, 2, 2},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.OverQuota },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: the mailbox is full; try again later", f.Recipient.Address)
+		},
+	},
+	{
+		// RFC 5321 §2.3.8: CR and LF occur only together. One that is alone may be a line
+		// end to the next server and so hide a second message. On submission a lone LF
+		// has been repaired by the time it could do harm.
+		name: RuleBareNewline, code: 550, enhanced: smtpwire.EnhancedCode{5, 6, 0},
+		broken: func(_ *Policy, f *Findings) bool { return f.BareCR || f.BareLF && f.Role != Submission },
+		text:   "The message has a CR or LF on its own; lines must end with CR LF",
+	},
+	{
+		name: RuleMailLoop, code: 554, enhanced: smtpwire.EnhancedCode{5, 4, 6},
+		broken: func(p *Policy, f *Findings) bool { return p.MaxReceived > 0 && f.Received >= p.MaxReceived },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("The message has passed through %d servers and goes in circles", f.Received)
+		},
+	},
+}
+
+// printable is a client's word as it can stand in a reply.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
