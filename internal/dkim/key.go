@@ -74,6 +74,7 @@ func RecordName(selector, domain string) string { return selector + "._domainkey
 type Record struct {
 	Algorithm Algorithm
 	Public    []byte // RSA: SubjectPublicKeyInfo in DER; Ed25519: 32 bytes. Empty: the key is revoked
+	Strict    bool   // t=s: it signs for its domain, not for those below
 	Testing   bool   // t=y: receivers are asked to treat what is signed as if it were not
 }
 
@@ -92,8 +93,13 @@ func PublicRecord(private crypto.Signer) (Record, error) {
 // String is the text of the record: v=DKIM1; k=rsa; p=…
 func (r Record) String() string {
 	text := "v=DKIM1; k=" + string(r.Algorithm) + ";"
-	if r.Testing {
+	switch {
+	case r.Testing && r.Strict:
+		text += " t=y:s;"
+	case r.Testing:
 		text += " t=y;"
+	case r.Strict:
+		text += " t=s;"
 	}
 	return text + " p=" + base64.StdEncoding.EncodeToString(r.Public)
 }
@@ -123,7 +129,7 @@ func ParseRecord(text string) (Record, error) {
 	if !ok {
 		return Record{}, fault.New(fault.Invalid, "dkim: the record has no p=")
 	}
-	r := Record{Algorithm: RSA, Testing: listHas(tags["t"], "y")}
+	r := Record{Algorithm: RSA, Strict: listHas(tags["t"], "s"), Testing: listHas(tags["t"], "y")}
 	if k, ok := tags["k"]; ok {
 		r.Algorithm = Algorithm(k)
 	}

@@ -49,13 +49,13 @@ func TestParseRecord(t *testing.T) {
 	for text, want := range map[string]Record{
 		"v=DKIM1; k=ed25519; p=" + p: {Algorithm: Ed25519, Public: public},
 		"p=" + p:                     {Algorithm: RSA, Public: public},
-		"v=DKIM1;k=rsa;h=sha1:sha256;s=email;t=y:s;p=" + p + ";":  {Algorithm: RSA, Public: public, Testing: true},
+		"v=DKIM1;k=rsa;h=sha1:sha256;s=email;t=y:s;p=" + p + ";":  {Algorithm: RSA, Public: public, Strict: true, Testing: true},
 		"v = DKIM1 ; n=a note; s=*; p=" + p[:20] + " \t" + p[20:]: {Algorithm: RSA, Public: public},
 		"v=DKIM1; p=":              {Algorithm: RSA},
 		"v=DKIM1; k=later; p=" + p: {Algorithm: "later", Public: public},
 	} {
 		got, err := ParseRecord(text)
-		if err != nil || !got.Same(want) || got.Testing != want.Testing {
+		if err != nil || !got.Same(want) || got.Testing != want.Testing || got.Strict != want.Strict {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
@@ -84,7 +84,7 @@ func FuzzParseRecord(f *testing.F) {
 			return
 		}
 		again, err := ParseRecord(r.String())
-		if err == nil && (!bytes.Equal(again.Public, r.Public) || again.Testing != r.Testing) {
+		if err == nil && (!bytes.Equal(again.Public, r.Public) || again.Testing != r.Testing || again.Strict != r.Strict) {
 			t.Errorf("%q is %+v, then %+v", text, r, again)
 		}
 	})
