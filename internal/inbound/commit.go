@@ -21,9 +21,7 @@ type LineEnds struct{ BareCR, BareLF bool }
 func (c *Content) Commit(ctx context.Context, ends LineEnds) ([]error, error) {
 	c.findings.BareCR, c.findings.BareLF = ends.BareCR, ends.BareLF
 	if err := c.commit(ctx); err != nil {
-		e := c.tx.event(obs.MessageRefused)
-		e.Size = c.findings.Size
-		c.tx.session.refused(ctx, e, err)
+		c.refused(ctx, err)
 		return nil, err
 	}
 	return c.results(ctx), nil

@@ -10,8 +10,8 @@ import (
 	"posthorn/internal/store"
 )
 
-// Content is a message that is being received. Exactly one of Commit and Abort
-// ends it.
+// Content is a message that is being received. Exactly one of Commit, Abort and a
+// Refused that gives an error ends it.
 type Content struct {
 	tx       *Transaction
 	findings Findings
@@ -31,7 +31,9 @@ func (t *Transaction) Receive(ctx context.Context) *Content {
 	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
 		c.mender = &mender{w: c.incoming, date: c.began, id: t.ID() + "@" + t.o.Hostname}
-		c.sink = message.NewCRLFWriter(c.mender)
+		if c.sink = c.mender; !t.params.Binary {
+			c.sink = message.NewCRLFWriter(c.mender)
+		}
 	}
 	return c
 }
@@ -58,6 +60,28 @@ func (c *Content) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// Refused says before the end that the message will be refused, and why. It is ended
+// then.
+func (c *Content) Refused(ctx context.Context, ends LineEnds) error {
+	c.findings.BareCR, c.findings.BareLF = ends.BareCR, ends.BareLF
+	err := c.tx.decide(&c.findings)
+	if err == nil {
+		err = c.err
+	}
+	if err != nil {
+		c.drop()
+		c.refused(ctx, err)
+	}
+	return err
+}
+
+// refused tells why nobody gets the message.
+func (c *Content) refused(ctx context.Context, err error) {
+	e := c.tx.event(obs.MessageRefused)
+	e.Size = c.findings.Size
+	c.tx.session.refused(ctx, e, err)
 }
 
 // drop gives back what was kept of a message that will be refused.

@@ -28,7 +28,6 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
-	"posthorn/internal/dsn"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
@@ -99,19 +98,12 @@ func (s *Session) findings() Findings {
 	return f
 }
 
-// MailParams are the parameters of MAIL. Zero: none.
-type MailParams struct {
-	Size       int64      // that the client announced; 0: it did not
-	Return     dsn.Return // of RET
-	EnvelopeID string     // of ENVID, decoded
-}
-
 // Mail begins a transaction. from is zero for the null reverse-path. The error is
 // a *Refusal or a fault.
 func (s *Session) Mail(ctx context.Context, from addr.Address, p MailParams) (*Transaction, error) {
 	o := &s.acceptor.o
 	t := &Transaction{o: o, session: s, id: queue.NewID(o.Clock()), from: from, params: p, findings: s.findings()}
-	t.findings.Sender, t.findings.DeclaredSize = from, p.Size
+	t.findings.Sender, t.findings.DeclaredSize, t.findings.Binary = from, p.Size, p.Binary
 	var err error
 	if t.findings.SenderOwned, err = s.owns(ctx, from); err == nil {
 		err = t.decide(&t.findings)

@@ -71,7 +71,8 @@ type Findings struct {
 	Recipient  Recipient
 
 	Size           int64 // bytes received
-	BareCR, BareLF bool  // the message has a CR or LF that is not part of a CRLF
+	BareCR, BareLF bool  // the message, or the header of a binary one, has a CR or LF that is not part of a CRLF
+	Binary         bool  // the message is binary: no line of it is repaired
 	Received       int   // number of Received header fields it came with
 }
 

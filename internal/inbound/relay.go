@@ -29,7 +29,7 @@ func (t *Transaction) outgoing(m *store.Message) *outgoing {
 		Return:     t.params.Return,
 		EnvelopeID: t.params.EnvelopeID,
 		// RFC 6152 §3: what the message is counts, not what the client has declared.
-		EightBit: m.Parsed.Has8Bit,
+		EightBit: m.Parsed.Has8Bit, Binary: t.params.Binary,
 	}}
 }
 

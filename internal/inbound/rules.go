@@ -135,7 +135,7 @@ var rules = []rule{
 		// end to the next server and so hide a second message. On submission a lone LF
 		// has been repaired by the time it could do harm.
 		name: RuleBareNewline, code: 550, enhanced: smtpwire.EnhancedCode{5, 6, 0},
-		broken: func(_ *Policy, f *Findings) bool { return f.BareCR || f.BareLF && f.Role != Submission },
+		broken: func(_ *Policy, f *Findings) bool { return f.BareCR || f.BareLF && (f.Role != Submission || f.Binary) },
 		text:   "The message has a CR or LF on its own; lines must end with CR LF",
 	},
 	{

@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"posthorn/internal/addr"
-	"posthorn/internal/dsn"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
@@ -33,14 +32,11 @@ type recipient struct {
 	err      error             // why it cannot have the message after all
 }
 
-// RcptParams are the parameters of RCPT. Zero: none.
-type RcptParams struct {
-	Notify   dsn.Notify // of NOTIFY
-	Original string     // of ORCPT, decoded: "rfc822;bob@example.test"
-}
-
 // ID names the message in trace lines, replies and logs.
 func (t *Transaction) ID() string { return string(t.id) }
+
+// IsBinary says that the message comes as BODY=BINARYMIME.
+func (t *Transaction) IsBinary() bool { return t.params.Binary }
 
 // Recipients counts the recipients accepted so far.
 func (t *Transaction) Recipients() int { return len(t.recipients) }

@@ -19,16 +19,17 @@ func (s *session) data(ctx context.Context, args string) (smtpwire.Reply, error)
 	switch {
 	case args != "":
 		return replyNoArgs, nil
-	case s.tx == nil:
-		return replyNoMail, nil
-	case s.tx.Recipients() == 0 && s.refused > 0 && s.Role != inbound.LMTP:
-		return replyNobody, nil
-	case s.tx.Recipients() == 0: // RFC 2033 §4.2: for LMTP it must be 503
-		return replyNoRcpt, nil
+	case s.chunks != nil: // RFC 3030 §2
+		return replyChunked, nil
+	case s.tx != nil && s.tx.IsBinary():
+		return replyBinary, nil
+	}
+	if reply := s.beforeContent(); !reply.IsZero() {
+		return reply, nil
 	}
 	// RFC 5321 §4.1.1.4: whatever comes of it, the transaction is over.
 	tx := s.tx
-	s.reset()
+	s.reset(ctx)
 
 	content := tx.Receive(ctx)
 	s.say(replyStart)
@@ -38,10 +39,28 @@ func (s *session) data(ctx context.Context, args string) (smtpwire.Reply, error)
 		return brokenOff(err), err
 	}
 	results, err := content.Commit(ctx, ends)
-	if s.Role == inbound.LMTP {
-		return s.results(tx, results, err), nil
+	return s.ended(tx, results, err)
+}
+
+// beforeContent says why no message may come now. The reply is zero if it may.
+func (s *session) beforeContent() smtpwire.Reply {
+	switch {
+	case s.tx == nil:
+		return replyNoMail
+	case s.tx.Recipients() == 0 && s.refused > 0 && s.Role != inbound.LMTP:
+		return replyNobody
+	case s.tx.Recipients() == 0: // RFC 2033 §4.2: for LMTP it must be 503
+		return replyNoRcpt
 	}
-	if err != nil {
+	return smtpwire.Reply{}
+}
+
+// ended is the reply to a message that has come to its end.
+func (s *session) ended(tx *inbound.Transaction, results []error, err error) (smtpwire.Reply, error) {
+	switch {
+	case s.Role == inbound.LMTP:
+		return s.results(tx, results, err), nil
+	case err != nil:
 		return s.refusal(err)
 	}
 	s.conn.Forgive()

@@ -17,6 +17,8 @@ func FuzzServer(f *testing.F) {
 		"EHLO x\r\n" + envelope + "Subject: x\r\n\r\n..\r\n.\r\nQUIT\r\n",
 		"LHLO x\r\n" + envelope + ".\r\n" + envelope + "a\n.\n\r.\r\r\n.\r\n",
 		"EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABzZWNyZXQ=\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\n.\r\n",
+		"EHLO x\r\nMAIL FROM:<a@remote.test> BODY=BINARYMIME\r\nRCPT TO:<bob@example.test>\r\nBDAT 3\r\na\nbBDAT 2 LAST\r\n\r\nBDAT\r\n",
+		"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 9999 LAST\r\na\r\n",
 		"EHLO x\r\nAUTH LOGIN\r\n=\r\n*\r\nSTARTTLS\r\nQUIT\r\n",
 		"HELO x\nNOOP\x00\r\n\r\n\xff\r\nVRFY\r\nEXPN\r\nRSET x\r\nHELP\r\nGET / HTTP/1.0\r\n",
 	} {
@@ -63,7 +65,7 @@ func checkReplies(t *testing.T, input, output []byte) {
 		}
 	}
 	lines := bytes.Count(input, []byte("\n"))
-	ends := bytes.Count(input, []byte("\r\n.\r\n"))
+	ends := bytes.Count(input, []byte("\r\n.\r\n")) + bytes.Count(bytes.ToUpper(input), []byte("LAST\r\n"))
 	if replies > 10*lines+3 || accepted > ends {
 		t.Fatalf("%d replies, %d messages accepted, to %d lines with %d ends", replies, accepted, lines, ends)
 	}

@@ -50,7 +50,7 @@ func (s *session) ehlo(ctx context.Context, args string) (smtpwire.Reply, error)
 	if r, err := s.introduce(ctx, args, true); !r.IsZero() {
 		return r, err
 	}
-	lines := []string{s.Hostname, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"}
+	lines := []string{s.Hostname, "PIPELINING", "8BITMIME", "BINARYMIME", "CHUNKING", "ENHANCEDSTATUSCODES"}
 	if limit := s.Acceptor.Policy().MaxSize; limit > 0 {
 		lines = append(lines, "SIZE "+strconv.FormatInt(limit, 10))
 	} else {
@@ -79,7 +79,7 @@ func (s *session) introduce(ctx context.Context, args string, extended bool) (sm
 		return smtpwire.NewReply(501, code{5, 5, 4}, "Say your name, too: a domain, or an address in brackets"), nil
 	}
 	// RFC 5321 §4.1.4: a new greeting ends the transaction, like RSET.
-	s.reset()
+	s.reset(ctx)
 	if err := s.in.Hello(ctx, name, extended); err != nil {
 		s.greeted = false
 		return s.refusal(err)

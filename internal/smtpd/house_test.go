@@ -200,7 +200,7 @@ func (h *house) queued() []string {
 func describe(ctx context.Context, j *queue.Job) string {
 	var b strings.Builder
 	m := j.Message
-	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v\r\n", m.ID, m.From, m.EnvelopeID, m.Return, m.EightBit)
+	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v%s\r\n", m.ID, m.From, m.EnvelopeID, m.Return, m.EightBit, rarities(m))
 	for _, to := range m.Recipients {
 		fmt.Fprintf(&b, "to=<%s> notify=%v orcpt=%q\r\n", to.Address, to.Notify, to.Original)
 	}
@@ -213,6 +213,20 @@ func describe(ctx context.Context, j *queue.Job) string {
 		return err.Error()
 	}
 	return b.String()
+}
+
+// rarities spells out what few envelopes have.
+func rarities(m *queue.Message) string {
+	text := ""
+	for _, r := range []struct {
+		name string
+		set  bool
+	}{{"binary", m.Binary}, {"utf8", m.UTF8}, {"requiretls", m.RequireTLS}, {"tlsoptional", m.TLSOptional}} {
+		if r.set {
+			text += " " + r.name
+		}
+	}
+	return text
 }
 
 // fail has commits fail with a fault of this kind; "" mends them.
@@ -243,6 +257,20 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 				return fmt.Errorf("the last message is\n%s", all[len(all)-1])
 			}
 			return nil
+		},
+		// ends NAME QUOTED: somebody's last message, or that in the "queue", ends in these bytes
+		"ends": func(args []string, _ map[string]string) error {
+			var all []string
+			if args[0] == "queue" {
+				all = h.queued()
+			} else {
+				all = h.inbox(args[0])
+			}
+			want, err := strconv.Unquote(args[1])
+			if err == nil && (len(all) == 0 || !strings.HasSuffix(all[len(all)-1], want)) {
+				return fmt.Errorf("the messages are %q", all)
+			}
+			return err
 		},
 		// queue NUMBER [TEXT]: so many messages are there, the last one like the text.
 		"queue": func(args []string, texts map[string]string) error {

@@ -58,8 +58,12 @@ func (s *session) mailParam(known *inbound.MailParams, p smtpwire.Param) (reply 
 			return smtpwire.NewReply(501, code{5, 5, 4}, "SIZE= takes a number of bytes")
 		}
 	case p.Keyword == "BODY": // RFC 6152 §2: a message is stored as it comes, and what it is, is seen then
-		if v := strings.ToUpper(p.Value); v != "7BIT" && v != "8BITMIME" {
-			return smtpwire.NewReply(555, code{5, 5, 4}, "BODY= takes 7BIT or 8BITMIME here")
+		switch strings.ToUpper(p.Value) {
+		case "7BIT", "8BITMIME":
+		case "BINARYMIME": // RFC 3030 §3
+			known.Binary = true
+		default:
+			return smtpwire.NewReply(501, code{5, 5, 4}, "BODY= takes 7BIT, 8BITMIME or BINARYMIME")
 		}
 	case p.Keyword == "AUTH" && s.offersAuth(): // RFC 4954 §5: who is said to have sent it first; not believed, but allowed
 	case p.Keyword == "RET" && s.offersDSN():
@@ -99,10 +103,10 @@ func (s *session) noHello() smtpwire.Reply {
 }
 
 // rset ends the transaction (RFC 5321 §4.1.1.5).
-func (s *session) rset(_ context.Context, args string) (smtpwire.Reply, error) {
+func (s *session) rset(ctx context.Context, args string) (smtpwire.Reply, error) {
 	if args != "" {
 		return replyNoArgs, nil
 	}
-	s.reset()
+	s.reset(ctx)
 	return smtpwire.NewReply(250, code{2, 0, 0}, "Forgotten"), nil
 }

@@ -9,8 +9,11 @@ import (
 
 // rcpt adds a recipient (RFC 5321 §4.1.1.3).
 func (s *session) rcpt(ctx context.Context, args string) (smtpwire.Reply, error) {
-	if s.tx == nil {
+	switch {
+	case s.tx == nil:
 		return replyNoMail, nil
+	case s.chunks != nil:
+		return replyChunked, nil
 	}
 	to, params, err := smtpwire.ParseRcpt(args)
 	if err != nil {

@@ -9,11 +9,13 @@
 // which lives in the file of its command. Every handler has the same shape: the
 // arguments in, one reply out, and an error only if the connection is to end.
 // DATA lends the connection's buffer to the dot reader, and what comes out of that
-// to inbound, so that a message is copied once, into the store.
+// to inbound, so that a message is copied once, into the store; BDAT lends it
+// directly.
 //
 // Invariants: a reply is sent for every command, also for those that nobody knows;
 // a positive reply to a message is written only after inbound has committed it;
-// what a client said before STARTTLS is forgotten after it.
+// what a client said before STARTTLS is forgotten after it; no byte of a message is
+// ever taken for a command, whatever becomes of the message.
 package smtpd
 
 import (
@@ -78,6 +80,7 @@ func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 	if ss.offersAuth() {
 		longest = maxAuthLine
 	}
+	defer ss.reset(ctx)
 	reply, err := ss.greet(ctx)
 	for ss.say(reply); err == nil; ss.say(reply) {
 		reply, err = ss.next(ctx, longest)
@@ -94,16 +97,27 @@ type session struct {
 	greeted  bool // HELO, EHLO or LHLO was said
 	extended bool // the last of them was not HELO
 	user     string
-	tx       *inbound.Transaction // from MAIL to the end of DATA
+	tx       *inbound.Transaction // from MAIL to the end of the message
 	refused  int                  // recipients of tx that were refused
+	chunks   *chunks              // of tx, from its first BDAT on
 }
 
 // reset ends the transaction, if there is one.
-func (s *session) reset() { s.tx, s.refused = nil, 0 }
+func (s *session) reset(ctx context.Context) {
+	if s.chunks != nil {
+		s.chunks.abort(ctx)
+	}
+	s.tx, s.refused, s.chunks = nil, 0, nil
+}
 
-// next waits for a command and carries it out.
+// next waits for a command and carries it out. Between the chunks of a message
+// nothing else ends the wait: what has begun is to come to its end.
 func (s *session) next(ctx context.Context, longest int) (smtpwire.Reply, error) {
-	line, err := s.conn.ReadLine(longest)
+	read := s.conn.ReadLine
+	if s.chunks != nil {
+		read = s.conn.ReadMore
+	}
+	line, err := read(longest)
 	if err != nil {
 		reply, err := unread(err)
 		return s.counted(reply), err
@@ -125,10 +139,14 @@ type handler func(s *session, ctx context.Context, args string) (smtpwire.Reply,
 // command carries out one line.
 func (s *session) command(ctx context.Context, line []byte) (smtpwire.Reply, error) {
 	cmd, err := smtpwire.ParseCommand(line)
-	if err != nil {
+	switch {
+	case err != nil && smtpwire.AnnouncesChunk(line):
+		return badSyntax(err), errLost
+	case err != nil:
 		return s.counted(badSyntax(err)), nil
-	}
-	if s.unwanted && cmd.Verb != smtpwire.QUIT {
+	case s.unwanted && cmd.Verb == smtpwire.BDAT:
+		return replyUnwanted, errSentAway
+	case s.unwanted && cmd.Verb != smtpwire.QUIT:
 		return s.counted(replyUnwanted), nil
 	}
 	h := s.dispatch(cmd.Verb)
@@ -181,6 +199,8 @@ func (s *session) dispatch(v smtpwire.Verb) handler {
 		return (*session).rcpt
 	case smtpwire.DATA:
 		return (*session).data
+	case smtpwire.BDAT:
+		return (*session).bdat
 	case smtpwire.RSET:
 		return (*session).rset
 	case smtpwire.NOOP:

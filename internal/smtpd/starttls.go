@@ -7,7 +7,7 @@ import (
 )
 
 // starttls goes over to TLS (RFC 3207 §4).
-func (s *session) starttls(_ context.Context, args string) (smtpwire.Reply, error) {
+func (s *session) starttls(ctx context.Context, args string) (smtpwire.Reply, error) {
 	switch {
 	case args != "":
 		return replyNoArgs, nil
@@ -21,7 +21,7 @@ func (s *session) starttls(_ context.Context, args string) (smtpwire.Reply, erro
 		return smtpwire.Reply{}, err
 	}
 	// RFC 3207 §4.2: both sides forget what they knew; the client says EHLO again.
-	s.reset()
+	s.reset(ctx)
 	s.greeted, s.extended = false, false
 	s.in.Secured(s.conn.TLS())
 	return smtpwire.Reply{}, nil

@@ -8,8 +8,8 @@ import (
 // Verb is the first word of a command, in upper case.
 type Verb string
 
-// The verbs of RFC 5321, RFC 2033 (LHLO), RFC 3207 (STARTTLS) and RFC 4954 (AUTH),
-// and those that are known only to be refused properly.
+// The verbs of RFC 5321, RFC 2033 (LHLO), RFC 3030 (BDAT), RFC 3207 (STARTTLS) and
+// RFC 4954 (AUTH), and those that are known only to be refused properly.
 const (
 	EHLO     Verb = "EHLO"
 	HELO     Verb = "HELO"
@@ -17,6 +17,7 @@ const (
 	MAIL     Verb = "MAIL"
 	RCPT     Verb = "RCPT"
 	DATA     Verb = "DATA"
+	BDAT     Verb = "BDAT"
 	RSET     Verb = "RSET"
 	NOOP     Verb = "NOOP"
 	VRFY     Verb = "VRFY"
@@ -93,6 +94,8 @@ func verb(word []byte) Verb {
 		return RCPT
 	case "DATA":
 		return DATA
+	case "BDAT":
+		return BDAT
 	case "RSET":
 		return RSET
 	case "NOOP":

@@ -8,11 +8,13 @@
 //
 // Invariants: no input makes it panic; a Reply never leaves its own lines, whatever
 // text it is given; and of all bytes after DATA only CRLF.CRLF ends a message, so
-// that no sequence of CR, LF and dots makes two messages of one.
+// that no sequence of CR, LF and dots makes two messages of one. In a chunk after
+// BDAT nothing ends anything: its length counts.
 //
 // Flow: a line goes through ParseCommand, its arguments through ParseMail, ParseRcpt
 // or a parser of the command's own; the answer is a Reply, rendered by Append;
-// after the 354 every chunk goes through DotReader.Feed until it says done.
+// after the 354 every buffer goes through DotReader.Feed until it says done, and what
+// comes in chunks through LineReader.Feed.
 package smtpwire
 
 // SyntaxError says what is wrong with a command, in words for the person at the
