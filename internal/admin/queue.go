@@ -2,8 +2,13 @@ package admin
 
 import (
 	"context"
+	"net"
+	"net/netip"
+	"reflect"
+	"strconv"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/fault"
 	"posthorn/internal/queue"
 )
@@ -12,19 +17,30 @@ import (
 // set must match; the zero QueueFilter picks all.
 type QueueFilter struct {
 	IDs          []string `json:"ids,omitempty"`
-	Sender       string   `json:"sender,omitempty"`    // part of the address; "<>": none
-	Recipient    string   `json:"recipient,omitempty"` // part of the address
-	Domain       string   `json:"domain,omitempty"`    // of the recipient
-	Error        string   `json:"error,omitempty"`     // part of the last reply
-	OlderSeconds int64    `json:"older_seconds,omitempty"`
-	Held         bool     `json:"held,omitempty"`  // only what is on hold
-	Limit        int      `json:"limit,omitempty"` // most messages that are listed; 0: all
+	Sender       string   `json:"sender,omitempty"`        // part of the address; "<>": none
+	Recipient    string   `json:"recipient,omitempty"`     // part of the address
+	Domain       string   `json:"domain,omitempty"`        // of the recipient, or where it was rerouted to
+	Error        string   `json:"error,omitempty"`         // part of the last reply
+	Remote       string   `json:"remote,omitempty"`        // part of who gave it, name or address
+	OlderSeconds int64    `json:"older_seconds,omitempty"` // since the message was queued
+	NewerSeconds int64    `json:"newer_seconds,omitempty"`
+	Held         bool     `json:"held,omitempty"`    // only what is on hold
+	Untried      bool     `json:"untried,omitempty"` // only what was never tried
+	Limit        int      `json:"limit,omitempty"`   // most messages that are listed; 0: all
 }
 
 // QueueList is what a filter picks.
 type QueueList struct {
 	Messages []QueuedMessage `json:"messages"` // each with the recipients that are picked
 	More     bool            `json:"more"`     // there are more than the limit
+	// Damaged are the messages that cannot be read; only if all were asked for.
+	Damaged []DamagedMessage `json:"damaged,omitempty"`
+}
+
+// DamagedMessage is a queued message that cannot be read. It can be deleted.
+type DamagedMessage struct {
+	ID    string `json:"id"` // or the place of its records, if its id is lost: "q/03/17"
+	Error string `json:"error"`
 }
 
 // QueuedMessage is a message that has not reached all of its recipients.
@@ -54,9 +70,12 @@ type QueuedRecipient struct {
 // QueueOrder is what to do with all that a filter picks.
 type QueueOrder struct {
 	Filter    QueueFilter `json:"filter"`
-	Operation string      `json:"operation"` // retry, hold, release, bounce or delete
-	Reason    string      `json:"reason,omitempty"`
-	DryRun    bool        `json:"dry_run"` // change nothing, only say what would be changed
+	Operation string      `json:"operation"` // retry, hold, release, reroute, bounce or delete
+	// Route, of reroute: a domain, a host with its port, or the name of a route of the
+	// configuration; "": back to the domain of each recipient.
+	Route  string `json:"route,omitempty"`
+	Reason string `json:"reason,omitempty"` // of bounce: for the sender
+	DryRun bool   `json:"dry_run"`          // change nothing, only say what would be changed
 }
 
 // QueueAffected says what an order has changed, or would change.
@@ -64,6 +83,8 @@ type QueueAffected struct {
 	Messages   []string `json:"messages"`
 	Recipients int      `json:"recipients"`
 	DryRun     bool     `json:"dry_run"`
+	Missing    []string `json:"missing,omitempty"` // of the ids, those that are not queued
+	Damaged    []string `json:"damaged,omitempty"` // of the ids, those that can only be deleted
 }
 
 func (a *Admin) listQueue(ctx context.Context, r QueueFilter) (QueueList, error) {
@@ -75,6 +96,13 @@ func (a *Admin) listQueue(ctx context.Context, r QueueFilter) (QueueList, error)
 		list.Messages = append(list.Messages, queuedOf(s, s.Matching))
 		return true
 	})
+	if everything := (QueueFilter{Limit: r.Limit}); err != nil || !reflect.DeepEqual(r, everything) {
+		return list, err
+	}
+	damaged, err := a.o.Queue.Damaged(ctx)
+	for _, d := range damaged {
+		list.Damaged = append(list.Damaged, DamagedMessage{string(d.ID), d.Err.Error()})
+	}
 	return list, err
 }
 
@@ -92,17 +120,71 @@ func (a *Admin) showQueue(ctx context.Context, r Name) (QueuedMessage, error) {
 
 func (a *Admin) operateQueue(ctx context.Context, r QueueOrder) (QueueAffected, error) {
 	operation, ok := map[string]queue.Operation{
-		"retry": queue.Retry, "hold": queue.Hold, "release": queue.Release, "bounce": queue.Bounce, "delete": queue.Delete,
+		"retry": queue.Retry, "hold": queue.Hold, "release": queue.Release,
+		"reroute": queue.Reroute, "bounce": queue.Bounce, "delete": queue.Delete,
 	}[r.Operation]
 	if !ok {
 		return QueueAffected{}, fault.New(fault.Invalid, "there is no operation %q on the queue", r.Operation)
 	}
-	done, err := a.o.Queue.Operate(ctx, r.Filter.filter(), queue.Order{Operation: operation, Reason: r.Reason, Preview: r.DryRun})
-	affected := QueueAffected{Messages: make([]string, len(done.Messages)), Recipients: done.Recipients, DryRun: r.DryRun}
-	for i, id := range done.Messages {
-		affected.Messages[i] = string(id)
+	route, err := a.destination(ctx, r.Route)
+	if err != nil {
+		return QueueAffected{}, err
 	}
-	return affected, err
+	done, err := a.o.Queue.Operate(ctx, r.Filter.filter(), queue.Order{Operation: operation, Route: route, Reason: r.Reason, Preview: r.DryRun})
+	return QueueAffected{
+		Messages: texts(done.Messages), Recipients: done.Recipients, DryRun: r.DryRun,
+		Missing: texts(done.Missing), Damaged: texts(done.Damaged),
+	}, err
+}
+
+func texts(ids []queue.ID) []string {
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = string(id)
+	}
+	return all
+}
+
+// destination is where mail can be rerouted to, in the form in which the queue and
+// the way out know it.
+func (a *Admin) destination(ctx context.Context, to string) (string, error) {
+	if to == "" || to == everyDomain {
+		return to, nil
+	}
+	if host, port, err := net.SplitHostPort(to); err == nil {
+		number, err := strconv.ParseUint(port, 10, 16)
+		name, nameless := addr.CanonicalDomain(host)
+		ip, noIP := netip.ParseAddr(host)
+		switch {
+		case err != nil || number == 0:
+		case noIP == nil:
+			return netip.AddrPortFrom(ip, uint16(number)).String(), nil
+		case nameless == nil:
+			return net.JoinHostPort(name, port), nil
+		}
+		return "", noDestination(to)
+	}
+	if ip, err := netip.ParseAddr(to); err == nil {
+		return netip.AddrPortFrom(ip, smtpPort).String(), nil
+	}
+	name, err := addr.CanonicalDomain(to)
+	if err != nil {
+		return "", noDestination(to)
+	}
+	local, err := a.o.Directory.IsLocal(ctx, name)
+	if err == nil && local {
+		err = fault.New(fault.Invalid, "%s is a domain of this server: there is no mailbox here for addresses of other domains", to)
+	}
+	return name, err
+}
+
+const (
+	everyDomain = "*" // the route of all domains that have none of their own
+	smtpPort    = 25
+)
+
+func noDestination(to string) error {
+	return fault.New(fault.Invalid, `mail cannot be sent to %q; want a domain ("example.org"), a host and its port ("mail.example.org:25", "192.0.2.1:25"), or the name of a route`, to)
 }
 
 func (f *QueueFilter) filter() queue.Filter {
@@ -111,8 +193,9 @@ func (f *QueueFilter) filter() queue.Filter {
 		ids = append(ids, queue.ID(id))
 	}
 	return queue.Filter{
-		IDs: ids, Sender: f.Sender, Recipient: f.Recipient, Domain: f.Domain, Error: f.Error,
-		OlderThan: time.Duration(f.OlderSeconds) * time.Second, Held: f.Held,
+		IDs: ids, Sender: f.Sender, Recipient: f.Recipient, Domain: f.Domain, Error: f.Error, Remote: f.Remote,
+		OlderThan: time.Duration(f.OlderSeconds) * time.Second, NewerThan: time.Duration(f.NewerSeconds) * time.Second,
+		Held: f.Held, Untried: f.Untried,
 	}
 }
 

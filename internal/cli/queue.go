@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -17,6 +18,7 @@ type queueCommand struct {
 	Retry   queueRetry   `cmd:"" help:"Try at once."`
 	Hold    queueHold    `cmd:"" help:"Try no more, until it is released."`
 	Release queueRelease `cmd:"" help:"Go on with what is on hold, at once."`
+	Reroute queueReroute `cmd:"" help:"Send to other servers than those of the domain, at once."`
 	Bounce  queueBounce  `cmd:"" help:"Give up, and tell the sender."`
 	Delete  queueDelete  `cmd:"" help:"Take out, and tell nobody."`
 }
@@ -27,14 +29,17 @@ type queueFilter struct {
 	Recipient string `help:"Only for this recipient: a part of the address." placeholder:"TEXT"`
 	Domain    string `help:"Only for this domain." placeholder:"NAME"`
 	Older     age    `help:"Only what has been queued for longer than this: 30m, 4h, 2d." placeholder:"TIME"`
+	Newer     age    `help:"Only what has been queued for less than this." placeholder:"TIME"`
 	Error     string `help:"Only where the last reply has this text." placeholder:"TEXT"`
+	Remote    string `help:"Only where the last reply is from this host or address." placeholder:"TEXT"`
 	Held      bool   `help:"Only what is on hold."`
+	Untried   bool   `help:"Only what was never tried."`
 }
 
 func (f *queueFilter) filter() admin.QueueFilter {
 	return admin.QueueFilter{
-		Sender: f.Sender, Recipient: f.Recipient, Domain: f.Domain, Error: f.Error, Held: f.Held,
-		OlderSeconds: int64(time.Duration(f.Older) / time.Second),
+		Sender: f.Sender, Recipient: f.Recipient, Domain: f.Domain, Error: f.Error, Remote: f.Remote, Held: f.Held, Untried: f.Untried,
+		OlderSeconds: int64(time.Duration(f.Older) / time.Second), NewerSeconds: int64(time.Duration(f.Newer) / time.Second),
 	}
 }
 
@@ -82,8 +87,11 @@ func (c *queueList) Run(e *environment) error {
 		switch {
 		case list.More:
 			fmt.Fprintln(w, "there are more; --limit 0 lists all")
-		case len(list.Messages) == 0:
+		case len(list.Messages) == 0 && len(list.Damaged) == 0:
 			fmt.Fprintln(w, "nothing is queued")
+		}
+		for _, d := range list.Damaged {
+			fmt.Fprintf(w, "%s cannot be read, and stays until it is deleted: %s\n", d.ID, d.Error)
 		}
 	})
 }
@@ -173,7 +181,7 @@ func (c *queueOrder) operate(e *environment, order admin.QueueOrder, done string
 	if err != nil {
 		return err
 	}
-	return e.print(affected, func(w io.Writer) {
+	err = e.print(affected, func(w io.Writer) {
 		what := count(len(affected.Messages), "message", "messages") + ", " + count(affected.Recipients, "recipient", "recipients")
 		if affected.DryRun {
 			for _, id := range affected.Messages {
@@ -183,6 +191,19 @@ func (c *queueOrder) operate(e *environment, order admin.QueueOrder, done string
 		}
 		fmt.Fprintln(w, what, done)
 	})
+	return errors.Join(err, leftOut(affected))
+}
+
+// leftOut is the error that not all messages which were named could be dealt with.
+func leftOut(a admin.QueueAffected) error {
+	var all []error
+	if n := len(a.Missing); n > 0 {
+		all = append(all, fault.New(fault.NotFound, "%s not queued: %s", count(n, "message is", "messages are"), strings.Join(a.Missing, " ")))
+	}
+	if n := len(a.Damaged); n > 0 {
+		all = append(all, fault.New(fault.Corrupt, "%s, which can only be deleted: %s", count(n, "message cannot be read", "messages cannot be read"), strings.Join(a.Damaged, " ")))
+	}
+	return errors.Join(all...)
 }
 
 type queueRetry struct{ queueOrder }
@@ -201,6 +222,19 @@ type queueRelease struct{ queueOrder }
 
 func (c *queueRelease) Run(e *environment) error {
 	return c.operate(e, admin.QueueOrder{Operation: "release"}, "released")
+}
+
+type queueReroute struct {
+	queueOrder
+	To   string `help:"Where to: a domain, whose servers DNS names; a host with its port; or the name of a route in the configuration." placeholder:"DOMAIN|HOST:PORT|ROUTE" xor:"where" required:""`
+	Back bool   `help:"Back to the servers of each recipient's own domain." xor:"where" required:""`
+}
+
+func (c *queueReroute) Run(e *environment) error {
+	if c.Back {
+		return c.operate(e, admin.QueueOrder{Operation: "reroute"}, "sent to the servers of their domain again")
+	}
+	return c.operate(e, admin.QueueOrder{Operation: "reroute", Route: c.To}, "rerouted to "+c.To)
 }
 
 type queueBounce struct {

@@ -37,7 +37,7 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// fillQueue makes alice's account, and queues three messages.
+// fillQueue makes alice's account, and queues three messages, and one that is damaged.
 func fillQueue(t *testing.T, s *script) {
 	t.Helper()
 	s.play("< secret\n$ posthorn account add alice@example.test --password-file -\n")
@@ -62,6 +62,12 @@ func fillQueue(t *testing.T, s *script) {
 	add("0000000000000001", "alice@example.test", "bob@example.org", "carol@example.net")
 	add("0000000000000002", "", "dave@example.org")
 	add("0000000000000003", "erin@example.test", "frank@example.com")
+	err = engine.Update(t.Context(), []kv.Shard{"q/05"}, func(tx kv.Tx) error {
+		return tx.In("q/05").Put([]byte("E\x00\x00\x00\x00\x00\x00\x00\x07"), []byte("\xff"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := engine.Close(); err != nil {
 		t.Fatal(err)
 	}

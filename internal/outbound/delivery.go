@@ -53,7 +53,7 @@ func (d *delivery) run(ctx context.Context) {
 	case ByMX:
 		var verdict *queue.Result
 		if targets, verdict = d.out.targets(ctx, d.destination); verdict != nil {
-			d.settle(*verdict)
+			d.settle(d.excused(*verdict))
 			return
 		}
 	}
@@ -63,7 +63,7 @@ func (d *delivery) run(ctx context.Context) {
 		found, failures, self := d.resolve(ctx, equal)
 		if self {
 			if !tried {
-				d.settle(loop(d.destination))
+				d.settle(d.excused(loop(d.destination)))
 			}
 			return
 		}
@@ -101,6 +101,16 @@ func (d *delivery) resolve(ctx context.Context, targets []target) (found []targe
 		found = append(found, t)
 	}
 	return found, failures, false
+}
+
+// excused is a result that comes of the destination alone. If the operator has chosen
+// that for a message, no sender gets his mail back because of it.
+func (d *delivery) excused(r queue.Result) queue.Result {
+	to := d.message.Recipients[d.recipients[0]].Address
+	if r.Outcome != queue.Refused || queue.DomainOf(to) == d.destination {
+		return r
+	}
+	return ours(queue.Unreachable, code{4, 4, 4}, "%s (the administrator has sent the message there)", r.Reply.Lines[0])
 }
 
 // over says that there is nothing more to do in this attempt.

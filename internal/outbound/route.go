@@ -43,8 +43,12 @@ type Route struct {
 }
 
 // find gives the route of a destination: the one of that name, or the one whose
-// domains fit best. Without any, mail goes by MX.
+// domains fit best. Without any, mail goes by MX; and to a host and port that the
+// operator has chosen it goes there.
 func find(routes []Route, destination string) *Route {
+	if _, port, err := splitHost(destination); err == nil && port != "" {
+		return &Route{Name: destination, Transport: SmartHost, Hosts: []string{destination}}
+	}
 	best, score := &Route{}, 0
 	for i := range routes {
 		r := &routes[i]
@@ -58,6 +62,14 @@ func find(routes []Route, destination string) *Route {
 		}
 	}
 	return best
+}
+
+// splitHost is net.SplitHostPort, for what mostly has no port.
+func splitHost(destination string) (host, port string, err error) {
+	if !strings.Contains(destination, ":") {
+		return destination, "", nil
+	}
+	return net.SplitHostPort(destination)
 }
 
 // fits says how well a pattern fits a destination; 0: not at all.

@@ -19,9 +19,14 @@ func TestFind(t *testing.T) {
 		{Name: "again", Domains: []string{"other.test"}},
 		{Name: "chosen"},
 	}
+	for _, host := range []string{"mail.remote.test:25", "192.0.2.1:2525", "[2001:db8::1]:25"} {
+		if got := find(routes, host); got.Transport != SmartHost || got.Hosts[0] != host {
+			t.Errorf("%s goes by %+v", host, got)
+		}
+	}
 	for destination, want := range map[string]string{
 		"remote.test": "all", "example.test": "all", "a.example.test": "below", "other.test": "below",
-		"x.sub.example.test": "deep", "www.example.test": "exact", "chosen": "chosen", "exact": "exact", "[192.0.2.1]": "all",
+		"x.sub.example.test": "deep", "www.example.test": "exact", "chosen": "chosen", "exact": "exact", "[192.0.2.1]": "all", "[IPv6:2001:db8::1]": "all",
 	} {
 		if got := find(routes, destination); got.Name != want {
 			t.Errorf("%s goes by %s, want %s", destination, got.Name, want)
@@ -170,6 +175,36 @@ func TestRoutes(t *testing.T) {
 					t.Errorf("nobody heard %q", tc.said)
 				}
 			})
+		})
+	}
+}
+
+// Where the operator has sent a message. What is wrong with such a place is no fault
+// of the message's.
+func TestChosenDestinations(t *testing.T) {
+	const zone = "other.test MX 10 mx.other.test.\nmx.other.test A 192.0.2.1\nhost.test A 192.0.2.2\n" +
+		"null.test MX 0 .\nremote.test MX 10 host.test.\nself.test MX 10 our.example.test."
+	for destination, want := range map[string]string{
+		"other.test":         "accepted: 250 2.0.0 Taken (mx.other.test [192.0.2.1])",
+		"host.test":          "accepted: 250 2.0.0 Taken (host.test [192.0.2.2])",
+		"host.test:2525":     "accepted: 250 2.0.0 Taken (host.test [192.0.2.2])",
+		"192.0.2.1:25":       "accepted: 250 2.0.0 Taken ([192.0.2.1])",
+		"[2001:db8::1]:25":   "unreachable: 451 4.4.1 2001:db8::1 does not answer: dial tcp [2001:db8::1]:25: connection refused",
+		"route":              "accepted: 250 2.0.0 Discarded by the route route",
+		"null.test":          "unreachable: 451 4.4.4 The domain null.test takes no mail (null MX) (the administrator has sent the message there)",
+		"nowhere.test":       "unreachable: 451 4.4.4 The domain nowhere.test does not exist (the administrator has sent the message there)",
+		"self.test":          "unreachable: 451 4.4.4 The mail for self.test is to come to this server, which does not have it (the administrator has sent the message there)",
+		"gone.host.test:587": "unreachable: 451 4.4.4 gone.host.test has no address",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, zone, map[string]string{"192.0.2.1": "", "192.0.2.2": "", "192.0.2.2:2525": ""}, func(o *Options) {
+				o.Routes = []Route{{Name: "route", Transport: Discard}}
+			})
+			task := mail("bob@remote.test")
+			task.destination = destination
+			if got := w.deliver(task); got != want {
+				t.Errorf("to %s: %s\nwant %s", destination, got, want)
+			}
 		})
 	}
 }

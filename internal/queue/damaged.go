@@ -156,5 +156,5 @@ func (q *Queue) discard(ctx context.Context, id ID) error {
 
 // unreadable is the error of who asks for a message that is damaged.
 func unreadable(id ID, err error) error {
-	return fault.New(fault.Corrupt, "queue: message %s is damaged, and can only be deleted: %w", id, err)
+	return fault.New(fault.Corrupt, "queue: message %s cannot be read, and stays until it is deleted: %w", id, err)
 }

@@ -71,7 +71,7 @@ func (f *Filter) matchesRecipient(st *stored, i int) bool {
 		f.Error != "" && !contains(p.Reply.String(), f.Error):
 		return false
 	}
-	return f.Domain == "" || domainOf(to) == f.Domain || strings.EqualFold(p.Route, f.Domain)
+	return f.Domain == "" || DomainOf(to) == f.Domain || strings.EqualFold(p.Route, f.Domain)
 }
 
 // normal is the filter in the form in which it is compared.
@@ -79,7 +79,7 @@ func (f Filter) normal() Filter {
 	for _, part := range []*string{&f.Sender, &f.Recipient, &f.Error, &f.Remote} {
 		*part = strings.ToLower(*part)
 	}
-	f.Domain = domainOf(addr.Address{Domain: f.Domain})
+	f.Domain = DomainOf(addr.Address{Domain: f.Domain})
 	return f
 }
 

@@ -116,8 +116,9 @@ func (m *Message) start() time.Time {
 	return m.Created
 }
 
-// domainOf is where mail for an address goes: the domain in canonical form.
-func domainOf(to addr.Address) string {
+// DomainOf is where mail for an address goes, if nobody has chosen anything else: its
+// domain in canonical form.
+func DomainOf(to addr.Address) string {
 	domain, err := addr.CanonicalDomain(to.Domain)
 	if err != nil {
 		return to.Domain

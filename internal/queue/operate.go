@@ -7,6 +7,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/obs"
 	"posthorn/internal/smtpwire"
 )
 
@@ -92,7 +93,7 @@ func (q *Queue) operateDamaged(ctx context.Context, id ID, o *Order, all *Affect
 		if err := q.discard(ctx, id); err != nil {
 			return err
 		}
-		q.log.WarnContext(ctx, "damaged message deleted by the operator", "id", id)
+		q.trail.Tell(ctx, &obs.Event{Kind: obs.Deleted, Time: time.Now(), Message: string(id)})
 	}
 	all.Messages = append(all.Messages, id)
 	return nil

@@ -145,7 +145,7 @@ func (st *stored) destination(i int) string {
 	if route := st.progress[i].Route; route != "" {
 		return route
 	}
-	return domainOf(st.Recipients[i].Address)
+	return DomainOf(st.Recipients[i].Address)
 }
 
 // due lists the recipients to be tried at a destination now.
