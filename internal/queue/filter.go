@@ -90,7 +90,7 @@ func contains(text, part string) bool {
 
 // List calls fn with the messages that have a recipient which the filter picks,
 // slice by slice, in each the oldest first, until it returns false. It is not one
-// snapshot. Damaged messages are logged and left out.
+// snapshot. What is damaged is left out: Damaged lists that.
 func (q *Queue) List(ctx context.Context, f Filter, fn func(Status) bool) error {
 	f = f.normal()
 	return q.find(ctx, &f, func(_ int, found []*stored, now time.Time) (bool, error) {
@@ -172,7 +172,7 @@ func (q *Queue) findBatch(ctx context.Context, f *Filter, from key, now time.Tim
 				found = append(found, st)
 			}
 			return len(found) < batch
-		}, q.damaged)
+		}, func(key, error) {})
 	})
 	return found, err
 }
