@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"strconv"
 )
 
@@ -20,8 +21,23 @@ func (r *reader) check(c *Config) {
 		r.problem("store.dsn", "is only for engine = \"postgres\"")
 	}
 	r.listeners(c)
+	r.relay(c.Relay.Networks)
 	for i, route := range c.Routes {
 		r.route("route."+strconv.Itoa(i), route)
+	}
+}
+
+// relay keeps the server from relaying for the world by mistake.
+func (r *reader) relay(networks []netip.Prefix) {
+	for _, n := range networks {
+		switch ip := n.Addr(); {
+		case ip.Is4In6():
+			r.problem("relay.networks", "%q would match nobody; write it as an IPv4 network", n)
+		case ip.Is4() && n.Bits() < 8:
+			r.problem("relay.networks", "%q would let a good part of the world relay through this server; want networks of your own, /8 or smaller", n)
+		case ip.Is6() && n.Bits() < 16 && !ip.IsPrivate():
+			r.problem("relay.networks", "%q would let a good part of the world relay through this server; want networks of your own, /16 or smaller", n)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type Config struct {
 	Queue     Queue
 	Routes    []Route
 	DNS       DNS
+	Relay     Relay
 	Limits    Limits
 	Log       Log
 }
@@ -179,6 +180,11 @@ func (d DNS) Trusted(servers []netip.AddrPort) bool {
 	return !slices.ContainsFunc(servers, func(s netip.AddrPort) bool { return !s.Addr().Unmap().IsLoopback() })
 }
 
+// Relay says who may send to other domains without a password.
+type Relay struct {
+	Networks []netip.Prefix // of clients on listeners for smtp
+}
+
 // Limits bounds what a peer may use.
 type Limits struct {
 	Exempt         []netip.Prefix // networks that rate, connection and ban limits never apply to
@@ -186,6 +192,9 @@ type Limits struct {
 	MaxRecipients  int            // of one message
 	MaxConns       int            // on each listener
 	MaxConnsPerIP  int            // on each listener
+
+	GreetDelay time.Duration // strangers on smtp are watched so long before they are greeted; 0: not at all
+	Tarpit     time.Duration // longest pause before the reply to a client that makes errors; 0: none
 }
 
 // Log says how and what is logged.
@@ -212,6 +221,8 @@ func Default() Config {
 			MaxRecipients:  1000,
 			MaxConns:       20_000,
 			MaxConnsPerIP:  200,
+			GreetDelay:     time.Second,
+			Tarpit:         10 * time.Second,
 		},
 		Log: Log{Format: "auto", Level: slog.LevelInfo},
 	}

@@ -94,9 +94,13 @@ func full() Config {
 				Source: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
 			},
 		},
-		DNS:    DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
-		Limits: Limits{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, 64 << 20, 200, 10, 5},
-		Log:    Log{Format: "json", Level: slog.LevelDebug},
+		DNS:   DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
+		Relay: Relay{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}},
+		Limits: Limits{
+			Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxMessageSize: 64 << 20, MaxRecipients: 200,
+			MaxConns: 10, MaxConnsPerIP: 5, GreetDelay: 3 * time.Second, Tarpit: time.Minute,
+		},
+		Log: Log{Format: "json", Level: slog.LevelDebug},
 	}
 }
 

@@ -77,6 +77,12 @@ func (c *Config) tables() []table {
 				doc: "Believe them when they say that an answer is authentic (DNSSEC), on which DANE rests. Without this key: if all of them are on this machine.",
 			},
 		}},
+		{"relay", "", []field{
+			{
+				name: "networks", value: prefixes(&c.Relay.Networks), example: `["10.0.0.0/8"]`,
+				doc: "Networks whose machines may send to other domains through the smtp listeners, without a password. Whoever connects from there can write to the whole world in your name.",
+			},
+		}},
 		{"limits", "", []field{
 			{
 				name: "exempt", value: prefixes(&c.Limits.Exempt), example: `["127.0.0.0/8"]`,
@@ -97,6 +103,14 @@ func (c *Config) tables() []table {
 			{
 				name: "max_connections_per_ip", value: count(&c.Limits.MaxConnsPerIP, 1, 10_000_000),
 				doc: "Most connections at a time from one address, on each listener.",
+			},
+			{
+				name: "greet_delay", value: duration(&c.Limits.GreetDelay, 0, 30*time.Second),
+				doc: `How long strangers on smtp wait to be greeted. Who speaks before that is no mail server and is refused; "0s": nobody waits.`,
+			},
+			{
+				name: "tarpit", value: duration(&c.Limits.Tarpit, 0, time.Minute),
+				doc: `Longest pause before the reply to a client that keeps making errors (guesses at addresses, unknown commands); "0s": none.`,
 			},
 		}},
 		{"log", "The level can be changed with SIGHUP.", []field{

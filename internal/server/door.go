@@ -21,12 +21,13 @@ type door struct {
 type settings struct {
 	Listener config.Listener
 	Limits   config.Limits
+	Relay    config.Relay
 	Hostname string
 	TLS      bool
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Hostname, c.TLS.Offered()}
+	return settings{l, c.Limits, c.Relay, c.Hostname, c.TLS.Offered()}
 }
 
 // openDoor begins to accept on a socket.

@@ -55,15 +55,13 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		o.PreAuthTotal = 5 * time.Minute
 	}
 	o.Busy = "421 4.7.0 " + set.Hostname + " Too many connections, try again later\r\n"
-	policy := inbound.DefaultPolicy()
-	policy.MaxSize, policy.MaxRecipients = set.Limits.MaxMessageSize, set.Limits.MaxRecipients
 	o.Serve = smtpd.New(smtpd.Options{
 		Role:          role,
 		Hostname:      set.Hostname,
 		PlaintextAuth: l.PlaintextAuth,
 		Auth:          authenticator{s.data.Directory},
 		Acceptor: inbound.New(inbound.Options{
-			Hostname: set.Hostname, Policy: policy, Directory: s.data.Directory, Store: s.data.Store,
+			Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
 			Relay: s.relay != nil,
 		}),
 	}).Serve
