@@ -11,7 +11,7 @@ type table struct {
 
 // tables are the file's tables but for the listeners, bound to this Config.
 func (c *Config) tables() []table {
-	return []table{
+	all := []table{
 		{"", "", []field{
 			{
 				name: "hostname", required: true, value: hostname(&c.Hostname), example: `"mail.example.test"`,
@@ -77,53 +77,18 @@ func (c *Config) tables() []table {
 				doc: "Believe them when they say that an answer is authentic (DNSSEC), on which DANE rests. Without this key: if all of them are on this machine.",
 			},
 		}},
-		{"relay", "", []field{
-			{
-				name: "networks", value: prefixes(&c.Relay.Networks), example: `["10.0.0.0/8"]`,
-				doc: "Networks whose machines may send to other domains through the smtp listeners, without a password. Whoever connects from there can write to the whole world in your name.",
-			},
-		}},
-		{"limits", "", []field{
-			{
-				name: "exempt", value: prefixes(&c.Limits.Exempt), example: `["127.0.0.0/8"]`,
-				doc: "Networks that rate, connection and ban limits never apply to (monitors, benchmarks).",
-			},
-			{
-				name: "max_message_size", value: size(&c.Limits.MaxMessageSize, 64_000, 2_000_000_000),
-				doc: `Largest message accepted. Bytes, or with a unit: "50 MB", "64 MiB".`,
-			},
-			{
-				name: "max_recipients", value: count(&c.Limits.MaxRecipients, 100, 100_000),
-				doc: "Most recipients of one message.",
-			},
-			{
-				name: "max_connections", value: count(&c.Limits.MaxConns, 1, 10_000_000),
-				doc: "Most connections at a time, on each listener.",
-			},
-			{
-				name: "max_connections_per_ip", value: count(&c.Limits.MaxConnsPerIP, 1, 10_000_000),
-				doc: "Most connections at a time from one address, on each listener.",
-			},
-			{
-				name: "greet_delay", value: duration(&c.Limits.GreetDelay, 0, 30*time.Second),
-				doc: `How long strangers on smtp wait to be greeted. Who speaks before that is no mail server and is refused; "0s": nobody waits.`,
-			},
-			{
-				name: "tarpit", value: duration(&c.Limits.Tarpit, 0, time.Minute),
-				doc: `Longest pause before the reply to a client that keeps making errors (guesses at addresses, unknown commands); "0s": none.`,
-			},
-		}},
-		{"log", "The level can be changed with SIGHUP.", []field{
-			{
-				name: "format", value: choice("a log format", &c.Log.Format, []string{"auto", "text", "json"}, nil),
-				doc: "text is for people, json for programs; auto is text on a terminal, json otherwise.",
-			},
-			{
-				name: "level", value: level(&c.Log.Level),
-				doc: "The least grave events that are logged: debug, info, warn or error.",
-			},
-		}},
 	}
+	all = append(all, c.policyTables()...)
+	return append(all, table{"log", "The level can be changed with SIGHUP.", []field{
+		{
+			name: "format", value: choice("a log format", &c.Log.Format, []string{"auto", "text", "json"}, nil),
+			doc: "text is for people, json for programs; auto is text on a terminal, json otherwise.",
+		},
+		{
+			name: "level", value: level(&c.Log.Level),
+			doc: "The least grave events that are logged: debug, info, warn or error.",
+		},
+	}})
 }
 
 // array is a list of tables of the same shape.
