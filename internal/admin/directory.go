@@ -11,6 +11,10 @@ import (
 
 func (a *Admin) addDomain(ctx context.Context, r Name) (Domain, error) {
 	d, err := a.o.Directory.AddDomain(ctx, r.Name)
+	if err != nil {
+		return Domain{}, err
+	}
+	_, err = a.o.Directory.EnsureKeys(ctx, d.Name)
 	return Domain(d), err
 }
 

@@ -18,6 +18,9 @@ var (
 	AddDomain    = Operation[Name, Domain]{"domain/add"}
 	ListDomains  = Operation[Nothing, []Domain]{"domain/list"}
 	DeleteDomain = Operation[Name, Nothing]{"domain/delete"}
+	ListKeys     = Operation[Name, []DomainKey]{"domain/dkim/list"}
+	RotateKeys   = Operation[Name, []DomainKey]{"domain/dkim/rotate"}
+	ActivateKeys = Operation[KeyOrder, []DomainKey]{"domain/dkim/activate"}
 
 	AddAccount     = Operation[Credentials, Account]{"account/add"}
 	ImportAccounts = Operation[[]Credentials, Imported]{"account/import"}

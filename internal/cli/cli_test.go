@@ -33,25 +33,29 @@ func newServer(t *testing.T, s *script) (configFile string) {
 	return configFile
 }
 
-// TestAdministration plays the same script with the server stopped and running;
-// nobody can tell the difference.
-func TestAdministration(t *testing.T) {
+// playTwice plays a script with the server stopped and running; nobody can tell the
+// difference.
+func playTwice(t *testing.T, file string) {
 	t.Run("stopped", func(t *testing.T) {
 		s := newScript(t)
 		t.Setenv("POSTHORN_CONFIG", newServer(t, s))
-		golden(t, "administration.txt", s.play(read(t, "administration.txt")))
+		golden(t, file, s.play(read(t, file)))
 	})
 	t.Run("running", func(t *testing.T) {
 		s := newScript(t)
 		t.Setenv("POSTHORN_CONFIG", newServer(t, s))
 		server := runInBackground(t, "serve")
 		server.log.waitFor(t, `"msg":"ready"`, 1)
-		golden(t, "administration.txt", s.play(read(t, "administration.txt")))
+		golden(t, file, s.play(read(t, file)))
 		if code := server.stop(); code != exitDone {
 			t.Errorf("serve ended with %d:\n%s", code, &server.log)
 		}
 	})
 }
+
+func TestAdministration(t *testing.T) { playTwice(t, "administration.txt") }
+
+func TestKeys(t *testing.T) { playTwice(t, "keys.txt") }
 
 func TestSetup(t *testing.T) {
 	s := newScript(t)

@@ -11,6 +11,7 @@ type domainCommand struct {
 	Add    domainAdd    `cmd:"" help:"Take a domain on."`
 	List   domainList   `cmd:"" help:"List all domains."`
 	Delete domainDelete `cmd:"" help:"Give a domain up. It must have no addresses any more."`
+	DKIM   domainDKIM   `cmd:"" name:"dkim" help:"The keys that a domain signs its mail with."`
 }
 
 type domainAdd struct {

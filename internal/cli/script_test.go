@@ -43,7 +43,7 @@ func golden(t *testing.T, name, got string) {
 //	exit 1
 //
 // DIR is a folder of the test's own. Output is what the command wrote to either
-// stream, with dates as DATE; "exit" stands below it unless it is 0.
+// stream, with dates as DATE and public keys as KEY; "exit" stands below it unless it is 0.
 type script struct {
 	t   *testing.T
 	dir string
@@ -94,6 +94,8 @@ func (s *script) command(args []string) {
 func (s *script) plain(text string) string {
 	text = strings.ReplaceAll(text, s.dir, "DIR")
 	text = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)`).ReplaceAllString(text, "TIME")
+	text = regexp.MustCompile(`ph\d{8}([re])`).ReplaceAllString(text, "phYYYYMMDD$1")
+	text = regexp.MustCompile(`p=[A-Za-z0-9+/=]+(" "[A-Za-z0-9+/=]+)*`).ReplaceAllString(text, "p=KEY")
 	return regexp.MustCompile(`\d{4}-\d\d-\d\d`).ReplaceAllString(text, "DATE")
 }
 

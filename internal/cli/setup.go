@@ -155,5 +155,8 @@ func (s setup) makeStore(ctx context.Context, c *config.Config) error {
 	if fault.Is(err, fault.Exists) { // another server on the same PostgreSQL has it
 		err = nil
 	}
+	if err == nil {
+		_, err = data.Directory.EnsureKeys(ctx, s.domain)
+	}
 	return errors.Join(err, data.Close())
 }

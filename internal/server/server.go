@@ -7,7 +7,7 @@
 // directory and queue (data.go) -> control socket (control.go) -> all listening
 // sockets (socket.go) -> a door for each listener (door.go), with its protocol's face
 // behind it (face.go) -> the way out of the queue (relay.go, turn.go) -> what goes on in the
-// background (maintain.go, memory.go) -> "ready". If any step fails, those before it
+// background (maintain.go, memory.go, keys.go) -> "ready". If any step fails, those before it
 // are undone and nobody has been served.
 //
 // Invariants: either every listener of the configuration accepts or none does; a
@@ -87,7 +87,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 		s.doors = append(s.doors, s.openDoor(sockets[i], s.settings(c, l)))
 	}
 	s.relay.start()
-	s.background = []*background{startMaintenance(data.Store, log), startMemory()}
+	s.background = []*background{startMaintenance(data.Store, log), startMemory(), startKeeper(data.Directory, s.resolver, log)}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
 	return s, nil
 }
