@@ -168,7 +168,7 @@ func (r *Route) fields() []field {
 		},
 		{
 			name: "tls", value: choice("a policy for TLS", &r.TLS, []RouteTLS{Opportunistic, Required, Verified, Never}, nil),
-			doc: "opportunistic: where it is offered. required: always. verified: always, with a certificate that is good for the host. never.",
+			doc: "opportunistic: where it is offered, and as DANE and MTA-STS say. required: always, with whatever certificate. verified: always, with one that is good for the host. never.",
 		},
 		{name: "implicit_tls", value: boolean(&r.ImplicitTLS), doc: "TLS from the first byte, as on port 465."},
 		{name: "user", value: text(&r.User), example: `"alice@isp.example"`, doc: "Log in with this name."},

@@ -3,8 +3,11 @@ package outbound
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/mtasts"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
 	"posthorn/internal/smtpwire"
@@ -23,6 +26,7 @@ type delivery struct {
 	*task
 	out     *Outbound
 	route   *Route
+	sts     mtasts.Answer  // of the destination, if it goes by MX
 	results []queue.Result // by position in task.recipients
 	left    []int          // positions whose result is not final
 	waiting []int          // of those, the ones that the host which is being tried was not asked for yet
@@ -52,7 +56,7 @@ func (d *delivery) run(ctx context.Context) {
 		return
 	case ByMX:
 		var verdict *queue.Result
-		if targets, verdict = d.out.targets(ctx, d.destination); verdict != nil {
+		if targets, verdict = d.lookUp(ctx); verdict != nil {
 			d.settle(d.excused(*verdict))
 			return
 		}
@@ -77,6 +81,18 @@ func (d *delivery) run(ctx context.Context) {
 			d.try(ctx, &found[i])
 		}
 	}
+}
+
+// lookUp asks for the servers of the destination, and for its policy, at the same
+// time.
+func (d *delivery) lookUp(ctx context.Context) ([]target, *queue.Result) {
+	if d.out.o.Policies == nil || !d.heedsPolicies() || strings.HasPrefix(d.destination, "[") {
+		return d.out.targets(ctx, d.destination)
+	}
+	var policy sync.WaitGroup
+	policy.Go(func() { d.sts = d.out.o.Policies.Get(ctx, d.destination) })
+	defer policy.Wait()
+	return d.out.targets(ctx, d.destination)
 }
 
 // resolve is Outbound.resolve, except that the operator may well send mail to this
@@ -120,13 +136,13 @@ func (d *delivery) over(ctx context.Context) bool {
 
 // try brings the message to one host, at whatever of its addresses answers.
 func (d *delivery) try(ctx context.Context, t *target) {
-	if d.mustEncrypt() && d.route.Transport == ByMX && !t.proven {
-		// RFC 8689 §4.2.1 (2): anybody could have put the host's name there.
-		d.note(ours(queue.Refused, code{5, 7, 10}, "%s cannot be trusted to be the server of %s: its DNS is not signed", t.host, d.destination))
+	a, refusal := d.assure(ctx, t)
+	if refusal != nil {
+		d.note(*refusal)
 		return
 	}
 	for d.waiting = slices.Clone(d.left); len(d.waiting) > 0 && !d.over(ctx); {
-		s, verdict := d.session(ctx, t)
+		s, verdict := d.session(ctx, t, a)
 		if verdict != nil {
 			d.trouble++
 			d.note(*verdict)

@@ -16,11 +16,13 @@
 //     destination than we are.
 //   - No destination, whatever its DNS and its servers do, costs more than a bounded
 //     number of lookups and connections in one attempt.
+//   - Where DNS or the destination's policy says how its servers prove who they are,
+//     no message goes to one that does not, nor in clear.
 //
 // Flow: Deliver makes a delivery (delivery.go) of a job; the route or targets.go say
-// which hosts, by preference; for each, session.go takes a connection out of the
-// pool (pool.go) or makes one (connect.go); transfer.go sends the message over it and
-// judges what the server says (verdict.go).
+// which hosts, by preference; for each, security.go says what it has to prove, session.go
+// takes a connection out of the pool (pool.go) or makes one (connect.go); transfer.go
+// sends the message over it and judges what the server says (verdict.go).
 package outbound
 
 import (
@@ -32,6 +34,7 @@ import (
 	"time"
 
 	"posthorn/internal/dns"
+	"posthorn/internal/mtasts"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
 )
@@ -40,6 +43,7 @@ import (
 type Options struct {
 	Hostname string // ours, said to every server
 	Resolver Resolver
+	Policies *mtasts.Cache // nil: domains have no MTA-STS policies
 	Routes   []Route
 	// Ours says that an address leads to this server. Default: that of the loopback.
 	Ours func(netip.Addr) bool
@@ -58,6 +62,7 @@ type Options struct {
 type Resolver interface {
 	MX(ctx context.Context, domain string) (dns.MXAnswer, error)
 	Addrs(ctx context.Context, host string) (dns.AddrAnswer, error)
+	TLSA(ctx context.Context, name string) (dns.TLSAAnswer, error)
 }
 
 // Outbound delivers. Its methods may be called from any goroutine.

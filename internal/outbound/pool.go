@@ -30,6 +30,7 @@ type door struct {
 	user     string
 	v4, v6   netip.Addr // our end
 	tls      smtpclient.TLSPolicy
+	proof    string // by which it has proven who it is, if tls says that it has
 	implicit bool
 	lmtp     bool
 }

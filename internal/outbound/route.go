@@ -31,7 +31,8 @@ type Route struct {
 	// in brackets if it is one of IPv6, or "unix:/run/lmtp". Default ports: see port.
 	Hosts []string
 
-	// TLS is what is asked of TLS. With Auth, TLSOpportunistic means TLSVerified: who
+	// TLS is what is asked of TLS. With TLSNever and TLSRequired, what the destination
+	// wants does not matter; otherwise DANE and MTA-STS may ask for more. With Auth, TLSOpportunistic means TLSVerified: who
 	// gets a password has to prove who he is.
 	TLS           smtpclient.TLSPolicy
 	ImplicitTLS   bool

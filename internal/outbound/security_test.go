@@ -31,7 +31,7 @@ func TestSecurity(t *testing.T) {
 		{"hanging", zone, "offers: STARTTLS\nhandshake: hang", !required, "in clear", 2},
 
 		{"required", signed, "offers: STARTTLS, REQUIRETLS", required, "encrypted", 1},
-		{"required, unsigned DNS", zone, "offers: STARTTLS, REQUIRETLS", required, "refused: 554 5.7.10 mail.example.test cannot be trusted to be the server of remote.test: its DNS is not signed", 0},
+		{"required, unsigned DNS", zone, "offers: STARTTLS, REQUIRETLS", required, "refused: 554 5.7.10 mail.example.test cannot be trusted to be the server of remote.test: its DNS is not signed, and no MTA-STS policy names it", 0},
 		{"required, no STARTTLS", signed, "", required, "refused: 554 5.7.10 mail.example.test [192.0.2.1], at STARTTLS: the server does not offer STARTTLS, which is required here", 1},
 		{"required, no REQUIRETLS", signed, "offers: STARTTLS", required, "refused: 554 5.7.30 mail.example.test [192.0.2.1], at MAIL: the message asks for TLS on all its way, which the server does not promise (REQUIRETLS)", 1},
 		{"required, broken", signed, "offers: STARTTLS, REQUIRETLS\nhandshake: close", required, "refused: 554 5.7.10 mail.example.test [192.0.2.1], at STARTTLS: the server closed the connection", 1},

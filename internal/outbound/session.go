@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net/netip"
 	"strings"
@@ -12,10 +11,10 @@ import (
 )
 
 // door is the way into a host for a delivery.
-func (d *delivery) door(t *target) door {
+func (d *delivery) door(t *target, a assurance) door {
 	r := d.route
 	way := door{
-		host: t.host, port: t.port, hostname: d.out.o.Hostname, tls: r.TLS, implicit: r.ImplicitTLS, lmtp: r.Transport == LMTP,
+		host: t.host, port: t.port, hostname: d.out.o.Hostname, tls: a.tls, implicit: r.ImplicitTLS, lmtp: r.Transport == LMTP,
 		v4: r.source(netip.AddrFrom4([4]byte{})), v6: r.source(netip.IPv6Unspecified()),
 	}
 	if t.socket != "" {
@@ -26,12 +25,10 @@ func (d *delivery) door(t *target) door {
 	}
 	if r.Auth != nil {
 		way.user = r.Auth.User
-		if r.TLS == smtpclient.TLSOpportunistic && !r.PlaintextAuth {
-			way.tls = smtpclient.TLSVerified // a password is not for whomever
-		}
 	}
-	if d.mustEncrypt() {
-		way.tls = smtpclient.TLSVerified // RFC 8689 §4.2.1 (4)
+	if a.dane.Proves() {
+		// The name of the destination may have been part of the proof.
+		way.proof = a.dane.Key() + " " + d.destination
 	}
 	return way
 }
@@ -39,8 +36,8 @@ func (d *delivery) door(t *target) door {
 // session takes a connection to a target out of the pool, or makes one. It takes
 // the addresses that are of no use out of t.addrs. Instead of a session there may be
 // a result, which holds for all recipients.
-func (d *delivery) session(ctx context.Context, t *target) (*session, *queue.Result) {
-	way := d.door(t)
+func (d *delivery) session(ctx context.Context, t *target, a assurance) (*session, *queue.Result) {
+	way := d.door(t, a)
 	if s := d.out.pool.take(way); s != nil {
 		return s, nil
 	}
@@ -53,15 +50,15 @@ func (d *delivery) session(ctx context.Context, t *target) (*session, *queue.Res
 		return nil, &result
 	}
 	remote := name(t, won.ip)
-	client, err := smtpclient.Open(ctx, won.nc, d.options(way))
+	client, err := smtpclient.Open(ctx, won.nc, d.options(way, a))
 	if e := (*smtpclient.Error)(nil); err != nil && errors.As(err, &e) && e.Stage == smtpclient.AtTLS &&
 		way.tls == smtpclient.TLSOpportunistic && !way.implicit && ctx.Err() == nil {
 		// Encryption that does not work is worth no less than none (RFC 7435 §3).
 		d.out.log.InfoContext(ctx, "TLS does not work: sending in clear", "remote", remote, "err", err)
-		client, err = d.inClear(ctx, t, won.ip, way)
+		client, err = d.inClear(ctx, t, won.ip, way, a)
 	}
 	if err != nil {
-		result := d.unopened(err, remote)
+		result := d.unopened(err, remote, a)
 		return nil, &result
 	}
 	return &session{door: way, ip: won.ip, remote: remote, client: client}, nil
@@ -76,7 +73,7 @@ func (d *delivery) connect(ctx context.Context, t *target) (won dialed, err erro
 }
 
 // inClear connects once more, and does without TLS.
-func (d *delivery) inClear(ctx context.Context, t *target, ip netip.Addr, way door) (*smtpclient.Client, error) {
+func (d *delivery) inClear(ctx context.Context, t *target, ip netip.Addr, way door, a assurance) (*smtpclient.Client, error) {
 	again := *t
 	again.addrs = []netip.Addr{ip}
 	won, err := d.connect(ctx, &again)
@@ -84,21 +81,21 @@ func (d *delivery) inClear(ctx context.Context, t *target, ip netip.Addr, way do
 		return nil, err
 	}
 	way.tls = smtpclient.TLSNever
-	return smtpclient.Open(ctx, won.nc, d.options(way))
+	return smtpclient.Open(ctx, won.nc, d.options(way, a))
 }
 
-func (d *delivery) options(way door) smtpclient.Options {
+func (d *delivery) options(way door, a assurance) smtpclient.Options {
 	return smtpclient.Options{
 		Hostname: way.hostname, LMTP: way.lmtp,
 		TLS: way.tls, ImplicitTLS: way.implicit,
-		TLSConfig: &tls.Config{ServerName: way.host, RootCAs: d.out.o.Roots},
+		TLSConfig: d.config(a),
 		Auth:      d.route.Auth, PlaintextAuth: d.route.PlaintextAuth,
 		Timeouts: d.out.o.Timeouts,
 	}
 }
 
 // unopened is the result of a session that did not come about.
-func (d *delivery) unopened(err error, remote string) queue.Result {
+func (d *delivery) unopened(err error, remote string, a assurance) queue.Result {
 	var e *smtpclient.Error
 	switch {
 	case !errors.As(err, &e):
@@ -107,6 +104,8 @@ func (d *delivery) unopened(err error, remote string) queue.Result {
 		return interrupted()
 	case e.Stage == smtpclient.AtTLS && d.mustEncrypt():
 		return insecure(e, remote)
+	case e.Stage == smtpclient.AtTLS && a.why != "":
+		return ours(queue.Unreachable, e.Status, "%s, at %v: %v; TLS is demanded by %s", remote, e.Stage, e.Unwrap(), a.why)
 	}
 	return closedDoor(e, remote)
 }

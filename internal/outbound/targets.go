@@ -22,7 +22,8 @@ type target struct {
 	port       uint16
 	socket     string       // the path of a Unix socket, instead of all the others
 	addrs      []netip.Addr // known from the start, or found by resolve
-	proven     bool         // DNSSEC says that it is a host of the destination
+	alias      string       // what the aliases of its name lead to, once that is known
+	proven     bool         // DNSSEC says that it is a host of the destination, and that these are its addresses
 }
 
 // maxHosts is how many hosts are looked up in one attempt, of however many MX
@@ -95,7 +96,7 @@ func (o *Outbound) resolve(ctx context.Context, targets []target) (found []targe
 				continue
 			}
 			t.addrs = alternating(answer.Addrs)
-			t.proven = t.proven && answer.Authentic
+			t.proven, t.alias = t.proven && answer.Authentic, answer.Name
 		}
 		for _, ip := range t.addrs {
 			if o.o.Ours(ip) {

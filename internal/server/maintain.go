@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"posthorn/internal/store"
 )
 
 const (
@@ -36,8 +34,8 @@ func startBackground(fn func(context.Context)) *background {
 	return b
 }
 
-// startMaintenance lets the store tidy up from time to time.
-func startMaintenance(s *store.Store, log *slog.Logger) *background {
+// startMaintenance lets those who keep something tidy up from time to time.
+func startMaintenance(log *slog.Logger, tidy ...func(context.Context) error) *background {
 	return startBackground(func(ctx context.Context) {
 		timer := time.NewTimer(firstMaintenance)
 		defer timer.Stop()
@@ -48,8 +46,10 @@ func startMaintenance(s *store.Store, log *slog.Logger) *background {
 			case <-timer.C:
 			}
 			start := time.Now()
-			if err := s.Maintain(ctx); err != nil && ctx.Err() == nil {
-				log.Error("maintenance failed", "error", err)
+			for _, one := range tidy {
+				if err := one(ctx); err != nil && ctx.Err() == nil {
+					log.Error("maintenance failed", "error", err)
+				}
 			}
 			log.Debug("maintenance done", "took", time.Since(start))
 			timer.Reset(maintenanceEvery)

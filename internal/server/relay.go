@@ -11,6 +11,7 @@ import (
 
 	"posthorn/internal/config"
 	"posthorn/internal/dns"
+	"posthorn/internal/mtasts"
 	"posthorn/internal/outbound"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
@@ -29,6 +30,8 @@ type relay struct {
 	data     *Data
 	log      *slog.Logger
 	resolver *dns.Resolver
+	shelf    outbound.Shelf
+	policies *mtasts.Cache
 	out      atomic.Pointer[outbound.Outbound]
 	turn     *turn // nil: nobody else can be at the engine
 	running  *background
@@ -41,7 +44,8 @@ func newRelay(c *config.Config, data *Data, resolver *dns.Resolver, log *slog.Lo
 	if !c.Queue.Enabled {
 		return nil, nil
 	}
-	r := &relay{data: data, log: log, resolver: resolver}
+	r := &relay{data: data, log: log, resolver: resolver, shelf: outbound.Shelf{Engine: data.engine}}
+	r.policies = mtasts.New(mtasts.Options{Resolver: resolver, Store: r.shelf, Logger: log})
 	r.cut, r.cutNow = context.WithCancel(context.Background())
 	if c.Store.Engine == config.Postgres {
 		r.turn = newTurn(data.engine, log)
@@ -64,7 +68,7 @@ func (r *relay) outbound(c *config.Config) (*outbound.Outbound, error) {
 		return nil, err
 	}
 	return outbound.New(outbound.Options{
-		Hostname: c.Hostname, Resolver: r.resolver, Routes: ways, Ours: ours(), Logger: r.log,
+		Hostname: c.Hostname, Resolver: r.resolver, Policies: r.policies, Routes: ways, Ours: ours(), Logger: r.log,
 		Timeouts: smtpclient.Timeouts{Goodbye: goodbye},
 	}), nil
 }
@@ -120,6 +124,14 @@ func (r *relay) stop(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.cutNow)()
 	r.running.stop()
 	return nil
+}
+
+// tidy removes what is of no use any more.
+func (r *relay) tidy(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	return r.shelf.Tidy(ctx)
 }
 
 // exchange goes over to another way out. Deliveries under way go on.

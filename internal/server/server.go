@@ -87,7 +87,10 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 		s.doors = append(s.doors, s.openDoor(sockets[i], s.settings(c, l)))
 	}
 	s.relay.start()
-	s.background = []*background{startMaintenance(data.Store, log), startMemory(), startKeeper(data.Directory, s.resolver, log)}
+	s.background = []*background{
+		startMaintenance(log, data.Store.Maintain, s.relay.tidy), startMemory(),
+		startKeeper(data.Directory, s.resolver, log),
+	}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
 	return s, nil
 }

@@ -170,13 +170,20 @@ func (c *conn) startTLS(ctx context.Context, config *tls.Config, timeout time.Du
 		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
 			return lost(err, timeout, "for the handshake")
 		}
-		return fault.New(fault.Unavailable, "TLS fails: %s", clean(err.Error()))
+		return fault.New(fault.Unavailable, "TLS fails: %w", cleaned{err})
 	}
 	c.nc.SetDeadline(time.Time{})
 	c.tls = t
 	c.in.Reset(t)
 	return nil
 }
+
+// cleaned is an error whose words may be the server's: those of its certificate.
+type cleaned struct{ error }
+
+func (c cleaned) Error() string { return clean(c.error.Error()) }
+
+func (c cleaned) Unwrap() error { return c.error }
 
 func (c *conn) tlsState() *tls.ConnectionState {
 	if c.tls == nil {

@@ -3,6 +3,7 @@ package smtpclient
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/smtpwire"
@@ -24,6 +25,10 @@ const (
 	TLSNever
 )
 
+// ErrNoStartTLS is found with errors.Is where the policy asks for TLS and the server
+// has none.
+var ErrNoStartTLS = errors.New("the server does not offer STARTTLS, which is required here")
+
 // secure starts TLS as the policy says (RFC 3207).
 func (c *Client) secure(ctx context.Context) error {
 	if c.o.ImplicitTLS || c.o.TLS == TLSNever {
@@ -34,7 +39,7 @@ func (c *Client) secure(ctx context.Context) error {
 		if optional {
 			return nil
 		}
-		return newError(AtTLS, fault.Unavailable, "the server does not offer STARTTLS, which is required here")
+		return newError(AtTLS, fault.Unavailable, "%w", ErrNoStartTLS)
 	}
 	c.conn.command("STARTTLS")
 	reply, err := c.conn.reply(AtTLS, c.o.Timeouts.Command)

@@ -279,7 +279,9 @@ func (ss *session) startTLS() bool {
 			return false
 		}
 	}
+	ss.server.mu.Lock()
 	t := tls.Server(ss.nc, ss.server.tls)
+	ss.server.mu.Unlock()
 	if t.Handshake() != nil {
 		return false
 	}

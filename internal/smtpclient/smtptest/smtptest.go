@@ -158,6 +158,13 @@ func (s *Server) Connections() int {
 // TLS is for clients that trust the server as mail.example.test.
 func (s *Server) TLS() *tls.Config { return s.trusted }
 
+// Identify gives the server another certificate.
+func (s *Server) Identify(certificate tls.Certificate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}}
+}
+
 // Dial opens a connection in memory, whatever the address is.
 func (s *Server) Dial(context.Context, string, string) (net.Conn, error) {
 	client, server := wiretest.Pair()

@@ -24,7 +24,7 @@ type CA struct {
 func NewCA(t testing.TB) *CA {
 	t.Helper()
 	ca := &CA{t: t}
-	template := ca.template("Test CA")
+	template := ca.template("Test CA " + rand.Text())
 	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	ca.Certificate, ca.key = ca.sign(template, nil)
 	return ca
