@@ -24,8 +24,10 @@ import (
 
 // Domain is a domain whose mail is taken.
 type Domain struct {
-	Name    string    `json:"name"`
-	Created time.Time `json:"created"`
+	Name     string    `json:"name"`
+	Created  time.Time `json:"created"`
+	AliasOf  string    `json:"alias_of,omitempty"`  // the domain whose addresses it has
+	CatchAll string    `json:"catch_all,omitempty"` // gets what is for nobody else
 }
 
 // Account is somebody with mailboxes.
@@ -35,6 +37,9 @@ type Account struct {
 	Disabled bool      `json:"disabled"`
 	Scheme   string    `json:"scheme"` // of the password's hash
 	Created  time.Time `json:"created"`
+	Forward  []string  `json:"forward,omitempty"`  // addresses that get its mail
+	Keeps    bool      `json:"keeps,omitempty"`    // what is forwarded is in its mailbox, too
+	Language string    `json:"language,omitempty"` // "zh-CN"; "": not known
 }
 
 // AccountDetails is an account with what is in it.
@@ -59,7 +64,14 @@ type Mailbox struct {
 type Alias struct {
 	Address string    `json:"address"`
 	Targets []string  `json:"targets"`
+	Senders string    `json:"senders,omitempty"` // who may write to it: "members", "domain"; "": anyone
 	Created time.Time `json:"created"`
+}
+
+// AccountSettings are those of an account that can be changed; nil: as it is.
+type AccountSettings struct {
+	Address  string  `json:"address"`
+	Language *string `json:"language,omitempty"`
 }
 
 // Credentials name an account and a password for it, plain or {SCHEME}hash.
@@ -96,12 +108,19 @@ type Admin struct{ o Options }
 // New makes an Admin.
 func New(o Options) *Admin { return &Admin{o} }
 
+func domainOf(d directory.Domain) Domain {
+	return Domain{Name: d.Name, Created: d.Created, AliasOf: d.AliasOf, CatchAll: d.CatchAll.String()}
+}
+
 func accountOf(a directory.Account) Account {
-	return Account{ID: uint64(a.ID), Address: a.Address.String(), Disabled: a.Disabled, Scheme: a.Scheme(), Created: a.Created}
+	return Account{
+		ID: uint64(a.ID), Address: a.Address.String(), Disabled: a.Disabled, Scheme: a.Scheme(), Created: a.Created,
+		Forward: spell(a.Forward), Keeps: len(a.Forward) > 0 && a.KeepsMail(), Language: a.Language,
+	}
 }
 
 func aliasOf(a directory.Alias) Alias {
-	return Alias{Address: a.Address.String(), Targets: spell(a.Targets), Created: a.Created}
+	return Alias{Address: a.Address.String(), Targets: spell(a.Targets), Senders: string(a.Senders), Created: a.Created}
 }
 
 func spell(addresses []addr.Address) []string {

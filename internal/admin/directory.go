@@ -15,14 +15,14 @@ func (a *Admin) addDomain(ctx context.Context, r Name) (Domain, error) {
 		return Domain{}, err
 	}
 	_, err = a.o.Directory.EnsureKeys(ctx, d.Name)
-	return Domain(d), err
+	return domainOf(d), err
 }
 
 func (a *Admin) listDomains(ctx context.Context, _ Nothing) ([]Domain, error) {
 	domains, err := a.o.Directory.Domains(ctx)
 	all := make([]Domain, len(domains))
 	for i, d := range domains {
-		all[i] = Domain(d)
+		all[i] = domainOf(d)
 	}
 	return all, err
 }
@@ -137,30 +137,4 @@ func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {
 	}
 	account, err := a.o.Directory.DeleteAccount(ctx, address)
 	return accountOf(account), err
-}
-
-func (a *Admin) addAlias(ctx context.Context, r Alias) (Alias, error) {
-	all, err := parseAll(append([]string{r.Address}, r.Targets...))
-	if err != nil {
-		return Alias{}, err
-	}
-	alias, err := a.o.Directory.AddAlias(ctx, all[0], all[1:]...)
-	return aliasOf(alias), err
-}
-
-func (a *Admin) listAliases(ctx context.Context, _ Nothing) ([]Alias, error) {
-	all := []Alias{}
-	err := a.o.Directory.Aliases(ctx, func(alias directory.Alias) bool {
-		all = append(all, aliasOf(alias))
-		return true
-	})
-	return all, err
-}
-
-func (a *Admin) deleteAlias(ctx context.Context, r Name) (Nothing, error) {
-	address, err := addr.Parse(r.Name)
-	if err != nil {
-		return Nothing{}, err
-	}
-	return Nothing{}, a.o.Directory.DeleteAlias(ctx, address)
 }

@@ -21,6 +21,8 @@ var (
 	ListKeys     = Operation[Name, []DomainKey]{"domain/dkim/list"}
 	RotateKeys   = Operation[Name, []DomainKey]{"domain/dkim/rotate"}
 	ActivateKeys = Operation[KeyOrder, []DomainKey]{"domain/dkim/activate"}
+	AliasDomain  = Operation[Domain, Domain]{"domain/alias"}
+	SetCatchAll  = Operation[Domain, Domain]{"domain/catch-all"}
 
 	AddAccount     = Operation[Credentials, Account]{"account/add"}
 	ImportAccounts = Operation[[]Credentials, Imported]{"account/import"}
@@ -30,6 +32,8 @@ var (
 	DisableAccount = Operation[Name, Nothing]{"account/disable"}
 	EnableAccount  = Operation[Name, Nothing]{"account/enable"}
 	DeleteAccount  = Operation[Name, Account]{"account/delete"}
+	ForwardAccount = Operation[Account, Account]{"account/forward"}
+	SetAccount     = Operation[AccountSettings, Account]{"account/set"}
 
 	AddAlias    = Operation[Alias, Alias]{"alias/add"}
 	ListAliases = Operation[Nothing, []Alias]{"alias/list"}

@@ -21,6 +21,8 @@ type accountCommand struct {
 	Passwd  accountPasswd  `cmd:"" help:"Change an account's password."`
 	Disable accountDisable `cmd:"" help:"Close an account: no login, no mail. Nothing is lost."`
 	Enable  accountEnable  `cmd:"" help:"Open an account that was disabled."`
+	Forward accountForward `cmd:"" help:"Send an account's mail on to other addresses."`
+	Set     accountSet     `cmd:"" help:"Change an account's settings."`
 	Delete  accountDelete  `cmd:"" help:"Delete an account."`
 }
 
@@ -139,6 +141,8 @@ func (c *accountShow) Run(e *environment) error {
 			{"since", a.Created.Format("2006-01-02 15:04:05 MST")},
 			{"password", a.Scheme},
 			{"aliases", or(strings.Join(a.Aliases, " "), "none")},
+			{"mail to", forwarding(a.Account)},
+			{"language", or(a.Language, "not known")},
 			{"mail", count(int(a.Messages), "message", "messages") + ", " + bytesText(a.Bytes) + quota},
 		})
 		fmt.Fprintln(w)

@@ -9,18 +9,23 @@ import (
 )
 
 type aliasCommand struct {
-	Add    aliasAdd    `cmd:"" help:"Make an alias."`
+	Add    aliasAdd    `cmd:"" help:"Make an alias, or a group: an alias with several targets."`
 	List   aliasList   `cmd:"" help:"List all aliases."`
 	Delete aliasDelete `cmd:"" help:"Delete an alias."`
 }
 
 type aliasAdd struct {
 	Address string   `arg:"" help:"The alias, sales@example.test."`
-	Targets []string `arg:"" name:"target" help:"Accounts or aliases that its mail goes to."`
+	Targets []string `arg:"" name:"target" help:"Where its mail goes: accounts, aliases, or addresses on other servers."`
+	Senders string   `help:"Who may write to it: anyone, its members, or everybody in its domain. Who is here must be logged in." enum:"anyone,members,domain" default:"anyone"`
 }
 
 func (c *aliasAdd) Run(e *environment) error {
-	alias, err := call(e, admin.AddAlias, admin.Alias{Address: c.Address, Targets: c.Targets})
+	request := admin.Alias{Address: c.Address, Targets: c.Targets}
+	if c.Senders != "anyone" {
+		request.Senders = c.Senders
+	}
+	alias, err := call(e, admin.AddAlias, request)
 	if err != nil {
 		return err
 	}
@@ -35,9 +40,9 @@ func (c *aliasList) Run(e *environment) error {
 		return err
 	}
 	return e.print(aliases, func(w io.Writer) {
-		rows := [][]string{{"ALIAS", "TARGETS"}}
+		rows := [][]string{{"ALIAS", "SENDERS", "TARGETS"}}
 		for _, a := range aliases {
-			rows = append(rows, []string{a.Address, strings.Join(a.Targets, ", ")})
+			rows = append(rows, []string{a.Address, or(a.Senders, "anyone"), strings.Join(a.Targets, ", ")})
 		}
 		table(w, rows)
 	})

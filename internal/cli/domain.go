@@ -12,6 +12,9 @@ type domainCommand struct {
 	List   domainList   `cmd:"" help:"List all domains."`
 	Delete domainDelete `cmd:"" help:"Give a domain up. It must have no addresses any more."`
 	DKIM   domainDKIM   `cmd:"" name:"dkim" help:"The keys that a domain signs its mail with."`
+
+	Alias    domainAlias    `cmd:"" help:"Give a domain another name."`
+	CatchAll domainCatchAll `cmd:"" help:"Say who gets mail for addresses that are not there."`
 }
 
 type domainAdd struct {
@@ -34,9 +37,9 @@ func (c *domainList) Run(e *environment) error {
 		return err
 	}
 	return e.print(domains, func(w io.Writer) {
-		rows := [][]string{{"DOMAIN", "SINCE"}}
+		rows := [][]string{{"DOMAIN", "SINCE", "ADDRESSES"}}
 		for _, d := range domains {
-			rows = append(rows, []string{d.Name, d.Created.Format("2006-01-02")})
+			rows = append(rows, []string{d.Name, d.Created.Format("2006-01-02"), addressesOf(d)})
 		}
 		table(w, rows)
 	})

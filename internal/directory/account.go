@@ -9,6 +9,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/srs"
 )
 
 // Account is somebody who has mailboxes and may log in.
@@ -17,9 +18,15 @@ type Account struct {
 	Address  addr.Address // canonical
 	Disabled bool         // takes no mail and may not log in
 	Created  time.Time
+	Forward  []addr.Address // get its mail, too, or instead; see SetForward
+	NoCopy   bool           // instead
+	Language string         // as in RFC 5646, "zh-CN"; "": not known
 
 	credential string
 }
+
+// KeepsMail says that its mail, forwarded or not, goes into its mailbox.
+func (a *Account) KeepsMail() bool { return !a.NoCopy || len(a.Forward) == 0 }
 
 // Scheme is how the account's password is hashed, "ARGON2ID".
 func (a Account) Scheme() string {
@@ -62,12 +69,14 @@ func (d *Directory) AddAccount(ctx context.Context, address addr.Address, passwo
 
 // mustBeFree is the error that an address is in use or its domain not ours.
 func mustBeFree(r kv.Reader, address addr.Address) error {
-	if err := mustServe(r, address.Domain); err != nil {
+	if _, err := mustOwn(r, address.Domain); err != nil {
 		return err
 	}
 	switch name, ok, err := get[nameRecord](r, nameKey(address)); {
 	case err != nil:
 		return err
+	case srs.Is(address.Local):
+		return fault.New(fault.Invalid, "%s cannot be had: addresses of this form are made when mail is forwarded", address)
 	case ok && name.Account == 0:
 		return fault.New(fault.Exists, "%s is an alias already", address)
 	case ok:
@@ -86,6 +95,7 @@ func putNewAccount(w kv.Writer, a Account) error {
 func putAccount(w kv.Writer, a Account) error {
 	return put(w, accountKey(a.ID), accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Disabled: a.Disabled, Created: a.Created,
+		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language,
 	})
 }
 
@@ -110,6 +120,10 @@ func (d *Directory) Account(ctx context.Context, address addr.Address) (Account,
 }
 
 func findAccount(r kv.Reader, address addr.Address) (Account, error) {
+	address, _, err := home(r, address)
+	if err != nil {
+		return Account{}, err
+	}
 	name, ok, err := get[nameRecord](r, nameKey(address))
 	switch {
 	case err != nil:
@@ -139,7 +153,14 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 	if err != nil {
 		return Account{}, fault.New(fault.Corrupt, "directory: account %d: %w", id, err)
 	}
-	return Account{id, address, rec.Disabled, rec.Created, rec.Credential}, nil
+	forward, err := parseAll(rec.Forward)
+	if err != nil {
+		return Account{}, fault.New(fault.Corrupt, "directory: account %d forwards: %w", id, err)
+	}
+	return Account{
+		ID: id, Address: address, Disabled: rec.Disabled, Created: rec.Created,
+		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, credential: rec.Credential,
+	}, nil
 }
 
 // Accounts calls fn with every account, in the order in which they were made, until
@@ -186,6 +207,23 @@ func (d *Directory) SetDisabled(ctx context.Context, address addr.Address, disab
 	return d.change(ctx, address, func(a *Account) { a.Disabled = disabled })
 }
 
+// longestLanguage is the longest tag there is any use for (RFC 5646 §4.4.1).
+const longestLanguage = 35
+
+// SetLanguage says in which language somebody is written to by us, as in RFC 5646,
+// "zh-CN"; "": it is not known. Kinds of errors: Invalid, NotFound.
+func (d *Directory) SetLanguage(ctx context.Context, address addr.Address, tag string) error {
+	for part := range strings.SplitSeq(tag, "-") {
+		wrong := part == "" || len(part) > 8 || strings.ContainsFunc(part, func(c rune) bool {
+			return (c < 'a' || 'z' < c) && (c < 'A' || 'Z' < c) && (c < '0' || '9' < c)
+		})
+		if tag != "" && wrong || len(tag) > longestLanguage {
+			return fault.New(fault.Invalid, "%q is no language; want one like en, de or zh-CN", tag)
+		}
+	}
+	return d.change(ctx, address, func(a *Account) { a.Language = tag })
+}
+
 // change reads an account, lets fn change it, and writes it back.
 func (d *Directory) change(ctx context.Context, address addr.Address, fn func(*Account)) error {
 	address, err := canonical(address)
@@ -203,7 +241,7 @@ func (d *Directory) change(ctx context.Context, address addr.Address, fn func(*A
 }
 
 // DeleteAccount removes an account and returns what it was. Its mail is the
-// store's to remove. Kinds of errors: NotFound, InUse (an alias points to it).
+// store's to remove. Kinds of errors: NotFound, InUse (something points to it).
 func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Account, error) {
 	address, err := canonical(address)
 	if err != nil {
@@ -214,10 +252,10 @@ func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Ac
 		if account, err = findAccount(w, address); err != nil {
 			return err
 		}
-		if err := mustNotBeTarget(w, address); err != nil {
+		if err := mustNotBeTarget(w, account.Address); err != nil {
 			return err
 		}
-		if err := w.Delete(nameKey(address)); err != nil {
+		if err := w.Delete(nameKey(account.Address)); err != nil {
 			return err
 		}
 		return w.Delete(accountKey(account.ID))

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,95 +10,47 @@ import (
 	"posthorn/internal/kv"
 )
 
-// Alias is an address whose mail goes to other addresses.
+// Alias is an address whose mail goes to other addresses. One with several is a
+// group.
 type Alias struct {
 	Address addr.Address
-	Targets []addr.Address // accounts or aliases
+	Targets []addr.Address // accounts, aliases, or addresses elsewhere
+	Senders Senders        // who may write to it
 	Created time.Time
 }
 
-// AddAlias makes an alias. Its targets must be there, and here: forwarding to other
-// servers needs an outgoing queue. Kinds of errors: Invalid, NotFound, Exists,
-// Unsupported.
-func (d *Directory) AddAlias(ctx context.Context, address addr.Address, targets ...addr.Address) (Alias, error) {
-	alias, err := d.newAlias(address, targets)
-	if err != nil {
-		return Alias{}, err
-	}
-	err = d.update(ctx, func(w kv.Writer) error {
-		if err := mustBeFree(w, alias.Address); err != nil {
-			return err
-		}
-		record := nameRecord{Created: &alias.Created}
-		for _, target := range alias.Targets {
-			if err := mustExist(w, target); err != nil {
-				return err
-			}
-			record.Alias = append(record.Alias, target.String())
-		}
-		return put(w, nameKey(alias.Address), record)
-	})
-	return alias, err
+// AddAlias makes an alias that anybody may write to. Its targets in our domains must
+// be there. Kinds of errors: Invalid, NotFound, Exists.
+func (d *Directory) AddAlias(ctx context.Context, address addr.Address, to ...addr.Address) (Alias, error) {
+	return d.AddGroup(ctx, address, Anyone, to...)
 }
 
-func (d *Directory) newAlias(address addr.Address, targets []addr.Address) (Alias, error) {
+// AddGroup is AddAlias for one that not everybody may write to.
+func (d *Directory) AddGroup(ctx context.Context, address addr.Address, senders Senders, to ...addr.Address) (Alias, error) {
 	address, err := canonical(address)
 	if err != nil {
 		return Alias{}, err
 	}
-	alias := Alias{Address: address, Created: d.clock().UTC()}
-	for _, target := range targets {
-		target, err := canonical(target)
-		if err != nil {
-			return Alias{}, err
-		}
-		if target == address {
-			return Alias{}, fault.New(fault.Invalid, "alias %s cannot point to itself", address)
-		}
-		if !slices.Contains(alias.Targets, target) {
-			alias.Targets = append(alias.Targets, target)
-		}
+	if err := senders.check(); err != nil {
+		return Alias{}, err
 	}
-	if len(alias.Targets) == 0 {
+	if len(to) == 0 {
 		return Alias{}, fault.New(fault.Invalid, "alias %s needs at least one target", address)
 	}
-	return alias, nil
-}
-
-// mustExist is the error that a target is not there or not here.
-func mustExist(r kv.Reader, target addr.Address) error {
-	local, err := isLocal(r, target.Domain)
-	if err != nil {
-		return err
-	}
-	if !local {
-		return fault.New(fault.Unsupported, "target %s is on another server; forwarding there is not built yet", target)
-	}
-	_, _, ok, err := lookup(r, target)
-	if err == nil && !ok {
-		return fault.New(fault.NotFound, "target %s does not exist; add it first", target)
-	}
-	return err
-}
-
-// mustNotBeTarget is the error that an alias points to an address. It looks at all
-// of them: deleting is rare, and an alias that points nowhere loses mail.
-func mustNotBeTarget(r kv.Reader, address addr.Address) error {
-	return scan(r, kv.Prefix([]byte{namePrefix}), func(key []byte, name nameRecord) error {
-		alias, err := aliasOf(addressOfKey(key), name)
-		if err != nil {
+	alias := Alias{Address: address, Senders: senders, Created: d.clock().UTC()}
+	err = d.update(ctx, func(w kv.Writer) (err error) {
+		if err := mustBeFree(w, address); err != nil {
 			return err
 		}
-		for _, target := range alias.Targets {
-			if base, _ := addr.SplitTag(target.Local, TagSeparator); target == address || address == (addr.Address{Local: base, Domain: target.Domain}) {
-				return fault.New(fault.InUse, "alias %s points to %s; delete the alias first", alias.Address, address)
-			}
+		if alias.Targets, err = targets(w, address, to); err != nil {
+			return err
 		}
-		return nil
+		return put(w, nameKey(address), nameRecord{Alias: spell(alias.Targets), Senders: senders, Created: &alias.Created})
 	})
+	return alias, err
 }
 
-// DeleteAlias removes an alias. Kinds of errors: NotFound, InUse (another alias
+// DeleteAlias removes an alias. Kinds of errors: NotFound, InUse (something else
 // points to it).
 func (d *Directory) DeleteAlias(ctx context.Context, address addr.Address) error {
 	address, err := canonical(address)
@@ -107,6 +58,10 @@ func (d *Directory) DeleteAlias(ctx context.Context, address addr.Address) error
 		return err
 	}
 	return d.update(ctx, func(w kv.Writer) error {
+		address, _, err := home(w, address)
+		if err != nil {
+			return err
+		}
 		switch name, ok, err := get[nameRecord](w, nameKey(address)); {
 		case err != nil:
 			return err
@@ -149,16 +104,13 @@ func (d *Directory) Aliases(ctx context.Context, fn func(Alias) bool) error {
 }
 
 func aliasOf(address addr.Address, name nameRecord) (Alias, error) {
-	alias := Alias{Address: address}
+	alias := Alias{Address: address, Senders: name.Senders}
 	if name.Created != nil {
 		alias.Created = *name.Created
 	}
-	for _, text := range name.Alias {
-		target, err := addr.Parse(text)
-		if err != nil {
-			return Alias{}, fault.New(fault.Corrupt, "directory: alias %s: %w", address, err)
-		}
-		alias.Targets = append(alias.Targets, target)
+	var err error
+	if alias.Targets, err = parseAll(name.Alias); err != nil {
+		return Alias{}, fault.New(fault.Corrupt, "directory: alias %s: %w", address, err)
 	}
 	return alias, nil
 }

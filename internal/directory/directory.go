@@ -10,7 +10,8 @@
 // Everything is in the one shard "dir" (see record.go for the keys). An address
 // names an account or an alias, never both, because both live under the same key.
 // Local parts of our own addresses are compared without regard to case, domains in
-// their canonical form.
+// their canonical form. All that is kept is kept under the address in its own domain; an
+// alias of a domain has no addresses, only other spellings of them (home, in expand.go).
 //
 // The flow of a question: memo (what was answered lately; forgotten as a whole when
 // the shard changes, here or on another node) -> one View -> memo. A password
@@ -64,6 +65,7 @@ type Directory struct {
 	resolved  *memo[addr.Address, Resolution]
 	accounts  *memo[addr.Address, Account]
 	signing   *memo[string, []dkim.Key] // by domain
+	rewriters *memo[struct{}, rewriter]
 	stopWatch func()
 }
 
@@ -89,13 +91,14 @@ func New(engine kv.Engine, o Options) *Directory {
 		slots: make(chan struct{}, o.MaxHashes), maxWait: o.MaxWait,
 		proven:   newProvenSet(o.Clock),
 		resolved: newMemo[addr.Address, Resolution](),
-		accounts: newMemo[addr.Address, Account](),
-		signing:  newMemo[string, []dkim.Key](),
+		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
+		signing: newMemo[string, []dkim.Key](),
 	}
 	d.stopWatch = engine.Watch(shard, func() {
 		d.resolved.forget()
 		d.accounts.forget()
 		d.signing.forget()
+		d.rewriters.forget()
 	})
 	return d
 }

@@ -37,23 +37,33 @@ func address(t *testing.T, s string) addr.Address {
 	return a
 }
 
-// fill adds domains ("@example.test"), accounts ("alice@example.test", with the
-// password "secret") and aliases ("sales@example.test > alice@example.test ...").
+// fill adds domains ("@example.test"), aliases of domains ("@second.test = example.test"),
+// catch-alls ("@example.test > alice@example.test"), accounts ("alice@example.test", with
+// the password "secret"), aliases ("sales@example.test > alice@example.test ...") and
+// forwards of accounts ("alice@example.test >> x@elsewhere.test", keeping a copy: "+>>").
 func fill(t *testing.T, d *Directory, lines ...string) {
 	t.Helper()
 	ctx := t.Context()
 	for _, line := range lines {
 		var err error
-		name, targets, isAlias := strings.Cut(line, " > ")
-		switch {
-		case strings.HasPrefix(line, "@"):
-			_, err = d.AddDomain(ctx, line[1:])
-		case isAlias:
-			var all []addr.Address
-			for target := range strings.FieldsSeq(targets) {
+		words := strings.Fields(line)
+		var all []addr.Address
+		if len(words) > 2 && words[1] != "=" {
+			for _, target := range words[2:] {
 				all = append(all, address(t, target))
 			}
-			_, err = d.AddAlias(ctx, address(t, name), all...)
+		}
+		switch {
+		case len(words) > 1 && words[1] == "=":
+			_, err = d.AddDomainAlias(ctx, line[1:strings.IndexByte(line, ' ')], words[2])
+		case strings.HasPrefix(line, "@") && all != nil:
+			_, err = d.SetCatchAll(ctx, words[0][1:], all[0])
+		case strings.HasPrefix(line, "@"):
+			_, err = d.AddDomain(ctx, line[1:])
+		case strings.Contains(line, " > "):
+			_, err = d.AddAlias(ctx, address(t, words[0]), all...)
+		case all != nil:
+			_, err = d.SetForward(ctx, address(t, words[0]), words[1] == "+>>", all...)
 		default:
 			_, err = d.AddAccount(ctx, address(t, line), "secret")
 		}
@@ -167,7 +177,7 @@ func TestAliases(t *testing.T) {
 		{"sales@example.test", "bob@example.test", fault.Exists},
 		{"new@example.test", "new@example.test", fault.Invalid},
 		{"new@example.test", "nobody@example.test", fault.NotFound},
-		{"new@example.test", "bob@elsewhere.test", fault.Unsupported},
+		{"srs0=x@example.test", "bob@example.test", fault.Invalid},
 		{"new@elsewhere.test", "bob@example.test", fault.NotFound},
 	} {
 		_, err := d.AddAlias(ctx, address(t, tc.alias), address(t, tc.target))

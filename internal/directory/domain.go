@@ -11,28 +11,79 @@ import (
 
 // Domain is a domain whose mail is ours.
 type Domain struct {
-	Name    string // canonical
-	Created time.Time
+	Name     string // canonical
+	Created  time.Time
+	AliasOf  string       // "": it has addresses of its own
+	CatchAll addr.Address // gets mail for addresses that are not there; zero: nobody does
 }
 
 // AddDomain takes a domain on. Kinds of errors: Invalid, Exists.
 func (d *Directory) AddDomain(ctx context.Context, name string) (Domain, error) {
+	return d.addDomain(ctx, name, "")
+}
+
+// AddDomainAlias takes a domain on in which every address is the one of the same
+// name in another domain of ours. Kinds of errors: Invalid, NotFound, Exists.
+func (d *Directory) AddDomainAlias(ctx context.Context, name, of string) (Domain, error) {
+	of, err := canonicalDomain(of)
+	if err != nil {
+		return Domain{}, err
+	}
+	return d.addDomain(ctx, name, of)
+}
+
+func (d *Directory) addDomain(ctx context.Context, name, aliasOf string) (Domain, error) {
 	name, err := canonicalDomain(name)
 	if err != nil {
 		return Domain{}, err
 	}
-	domain := Domain{name, d.clock().UTC()}
+	domain := Domain{Name: name, Created: d.clock().UTC(), AliasOf: aliasOf}
 	err = d.update(ctx, func(w kv.Writer) error {
 		if _, ok, err := get[domainRecord](w, domainKey(name)); err != nil || ok {
 			return orExists(err, "domain %s is there already", name)
 		}
-		return put(w, domainKey(name), domainRecord{domain.Created})
+		if aliasOf != "" {
+			if _, err := mustOwn(w, aliasOf); err != nil {
+				return err
+			}
+		}
+		return put(w, domainKey(name), domainRecord{Created: domain.Created, AliasOf: aliasOf})
 	})
 	return domain, err
 }
 
-// DeleteDomain gives a domain up, with its keys. While addresses are left in it, it
-// is InUse.
+// SetCatchAll says who gets the mail for addresses of a domain that are not there:
+// one address, here or elsewhere; zero: nobody, such mail is refused. Kinds of
+// errors: Invalid, NotFound.
+func (d *Directory) SetCatchAll(ctx context.Context, name string, to addr.Address) (Domain, error) {
+	name, err := canonicalDomain(name)
+	if err != nil {
+		return Domain{}, err
+	}
+	var domain Domain
+	err = d.update(ctx, func(w kv.Writer) error {
+		rec, err := mustOwn(w, name)
+		if err != nil {
+			return err
+		}
+		rec.CatchAll = ""
+		if !to.IsZero() {
+			all, err := targets(w, addr.Address{}, []addr.Address{to})
+			if err != nil {
+				return err
+			}
+			rec.CatchAll = all[0].String()
+		}
+		if domain, err = domainOf(name, rec); err != nil {
+			return err
+		}
+		return put(w, domainKey(name), rec)
+	})
+	return domain, err
+}
+
+// DeleteDomain gives a domain up, with its keys. While addresses or aliases of it are
+// left, it is InUse.
 func (d *Directory) DeleteDomain(ctx context.Context, name string) error {
 	name, err := canonicalDomain(name)
 	if err != nil {
@@ -51,6 +102,15 @@ func (d *Directory) DeleteDomain(ctx context.Context, name string) error {
 		if !left.IsZero() {
 			return fault.New(fault.InUse, "domain %s still has addresses (%s); delete them first", name, left)
 		}
+		domains, err := readDomains(w)
+		if err != nil {
+			return err
+		}
+		for alias, rec := range domains {
+			if rec.AliasOf == name {
+				return fault.New(fault.InUse, "domain %s is an alias of %s; delete it first", alias, name)
+			}
+		}
 		if err := deleteKeys(w, name); err != nil {
 			return err
 		}
@@ -64,11 +124,50 @@ func (d *Directory) Domains(ctx context.Context) ([]Domain, error) {
 	err := d.view(ctx, func(r kv.Reader) error {
 		all = nil
 		return scan(r, kv.Prefix([]byte{domainPrefix}), func(key []byte, rec domainRecord) error {
-			all = append(all, Domain{string(key[1:]), rec.Created})
-			return nil
+			domain, err := domainOf(string(key[1:]), rec)
+			all = append(all, domain)
+			return err
 		})
 	})
 	return all, err
+}
+
+func domainOf(name string, rec domainRecord) (Domain, error) {
+	domain := Domain{Name: name, Created: rec.Created, AliasOf: rec.AliasOf}
+	if rec.CatchAll == "" {
+		return domain, nil
+	}
+	to, err := addr.Parse(rec.CatchAll)
+	if err != nil {
+		return domain, fault.New(fault.Corrupt, "directory: the catch-all of %s: %w", name, err)
+	}
+	domain.CatchAll = to
+	return domain, nil
+}
+
+// domains are all of them, for whoever looks at everything.
+type domains map[string]domainRecord
+
+func readDomains(r kv.Reader) (domains, error) {
+	all := domains{}
+	err := scan(r, kv.Prefix([]byte{domainPrefix}), func(key []byte, rec domainRecord) error {
+		all[string(key[1:])] = rec
+		return nil
+	})
+	return all, err
+}
+
+// home is what an address is called here, as far as it is here.
+func (all domains) home(a addr.Address) addr.Address {
+	c, err := canonical(a)
+	domain, ok := all[c.Domain]
+	if err != nil || !ok {
+		return a
+	}
+	if domain.AliasOf != "" {
+		c.Domain = domain.AliasOf
+	}
+	return c
 }
 
 // IsLocal says whether a domain is ours. What is no domain is not ours.
@@ -99,6 +198,19 @@ func mustServe(r kv.Reader, name string) error {
 		return fault.New(fault.NotFound, "domain %s is not served here; add it with: posthorn domain add %s", name, name)
 	}
 	return nil
+}
+
+// mustOwn reads a domain that has addresses of its own; the error is that it is not
+// ours, or an alias.
+func mustOwn(r kv.Reader, name string) (domainRecord, error) {
+	if err := mustServe(r, name); err != nil {
+		return domainRecord{}, err
+	}
+	rec, _, err := get[domainRecord](r, domainKey(name))
+	if err == nil && rec.AliasOf != "" {
+		err = fault.New(fault.Invalid, "domain %s is an alias of %s; what is to be there belongs into that", name, rec.AliasOf)
+	}
+	return rec, err
 }
 
 func canonicalDomain(name string) (string, error) {

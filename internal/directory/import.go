@@ -59,7 +59,7 @@ func (d *Directory) checkImport(ctx context.Context, accounts []NewAccount) ([]N
 	}
 	local := make(map[string]bool, len(domains))
 	for _, domain := range domains {
-		local[domain.Name] = true
+		local[domain.Name] = domain.AliasOf == ""
 	}
 	checked := slices.Clone(accounts)
 	firstLine := make(map[addr.Address]int, len(accounts))

@@ -17,6 +17,7 @@ import (
 //	"a" AccountID (8 bytes)  accountRecord
 //	"k" domain 00 selector   keyRecord: a key that the domain signs its mail with
 //	"s"                      sequence: the last AccountID given
+//	"r"                      rewriteRecord: the secrets of return addresses
 //
 // Every value is a version byte and JSON, to which fields can be added.
 const (
@@ -25,6 +26,7 @@ const (
 	accountPrefix = 'a'
 	keyPrefix     = 'k'
 	sequenceKey   = 's'
+	rewriteKey    = 'r'
 )
 
 // recordVersion is the first byte of every value. A reader that meets a higher one
@@ -32,13 +34,16 @@ const (
 const recordVersion = 1
 
 type domainRecord struct {
-	Created time.Time `json:"created"`
+	Created  time.Time `json:"created"`
+	AliasOf  string    `json:"alias_of,omitempty"`  // the domain whose addresses it has
+	CatchAll string    `json:"catch_all,omitempty"` // gets what is for nobody else
 }
 
 // nameRecord is either an account's or an alias's.
 type nameRecord struct {
 	Account AccountID  `json:"account,omitempty"`
-	Alias   []string   `json:"alias,omitempty"` // the addresses that mail goes to
+	Alias   []string   `json:"alias,omitempty"`   // the addresses that mail goes to
+	Senders Senders    `json:"senders,omitempty"` // who may write to an alias
 	Created *time.Time `json:"created,omitempty"`
 }
 
@@ -47,10 +52,23 @@ type accountRecord struct {
 	Credential string    `json:"credential"` // {SCHEME}hash
 	Disabled   bool      `json:"disabled,omitempty"`
 	Created    time.Time `json:"created"`
+	Forward    []string  `json:"forward,omitempty"` // addresses that get a copy of its mail
+	NoCopy     bool      `json:"no_copy,omitempty"` // or get it instead
+	Language   string    `json:"language,omitempty"`
 }
 
 type sequenceRecord struct {
 	Last AccountID `json:"last"`
+}
+
+// rewriteRecord has the newest secret first.
+type rewriteRecord struct {
+	Secrets []rewriteSecret `json:"secrets"`
+}
+
+type rewriteSecret struct {
+	Key     []byte    `json:"key"`
+	Created time.Time `json:"created"`
 }
 
 func domainKey(domain string) []byte { return append([]byte{domainPrefix}, domain...) }

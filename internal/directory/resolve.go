@@ -8,13 +8,8 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/srs"
 )
-
-// TagSeparator stands between an account's name and the tag in `alice+lists`.
-const TagSeparator = '+'
-
-// maxExpansion bounds the addresses looked at for one recipient.
-const maxExpansion = 1000
 
 // Outcome says what an address is to us.
 type Outcome uint8
@@ -24,17 +19,28 @@ const (
 	NotLocal   Outcome = iota // the domain is not ours
 	NoSuchUser                // the domain is ours, the address is not there
 	Disabled                  // all accounts behind it are disabled
-	Deliver                   // mail goes to the Recipients
+	Deliver                   // mail goes to the Recipients and is forwarded
+	BounceOnly                // a return address of what was forwarded, which takes nothing but bounces
+	NoWayBack                 // one that we have not made, or too long ago
 )
 
 func (o Outcome) String() string {
-	return [...]string{NotLocal: "not local", NoSuchUser: "no such user", Disabled: "disabled", Deliver: "deliver"}[o]
+	return [...]string{
+		NotLocal: "not local", NoSuchUser: "no such user", Disabled: "disabled", Deliver: "deliver",
+		BounceOnly: "bounce only", NoWayBack: "no way back",
+	}[o]
 }
 
 // Resolution says who gets the mail for an address. It must not be modified.
 type Resolution struct {
 	Outcome    Outcome
-	Recipients []Recipient // for Deliver: at least one, none twice
+	Recipients []Recipient // accounts, none twice
+	Forward    []Forward   // addresses elsewhere, none twice; for Deliver, there is one of either
+	Senders    Senders     // who may write to it; see MayWrite
+
+	domain string      // of the address itself
+	owners []AccountID // the accounts that it stands for
+	caught bool        // by the domain's catch-all
 }
 
 // Recipient is an account that gets mail.
@@ -44,12 +50,23 @@ type Recipient struct {
 	Tag     string       // of `alice+tag`, as the sender wrote it; "" if there is none
 }
 
-// Resolve finds the accounts behind an address: its own, through any number of
-// aliases, with or without a tag. Aliases that point to themselves, directly or
-// not, do no harm. Kinds of errors: Limit, and those of the engine.
-//
-// Whether an account may send as some address is the same question: it is among
-// the address's recipients.
+// Forward is an address elsewhere that gets mail.
+type Forward struct {
+	Address addr.Address // its domain in canonical form
+	// Via is the address of ours that forwards: an alias or an account. Zero for the
+	// way back of a bounce, which is relayed as it is.
+	Via addr.Address
+}
+
+// Owned says whether an account may send as the address: whether it is the
+// account's own, or an alias that leads to it. That mail for it is forwarded to somebody
+// does not make it his.
+func (r *Resolution) Owned(by AccountID) bool { return slices.Contains(r.owners, by) }
+
+// Resolve finds who gets the mail for an address: accounts and addresses elsewhere,
+// through any number of aliases and forwards, with or without a tag. Aliases that
+// point to themselves, directly or not, do no harm. Kinds of errors: Limit, and
+// those of the engine.
 func (d *Directory) Resolve(ctx context.Context, a addr.Address) (Resolution, error) {
 	answer, generation, ok := d.resolved.get(a)
 	if ok {
@@ -62,117 +79,72 @@ func (d *Directory) Resolve(ctx context.Context, a addr.Address) (Resolution, er
 	if err != nil {
 		return Resolution{}, err
 	}
-	if answer.Outcome == Deliver { // anybody can make up any number of the others
+	if answer.Outcome == Deliver && !answer.caught { // anybody can make up any number of the others
 		d.resolved.put(a, answer, generation)
 	}
 	return answer, nil
+}
+
+// ResolveFrom is Resolve for a message with this reverse-path: a bounce to a return
+// address that we have made goes to the sender behind it.
+func (d *Directory) ResolveFrom(ctx context.Context, from, to addr.Address) (Resolution, error) {
+	r, err := d.Resolve(ctx, to)
+	if err != nil || r.Outcome != BounceOnly || !from.IsZero() {
+		return r, err
+	}
+	rewriter, err := d.Rewriter(ctx)
+	if err != nil {
+		return Resolution{}, err
+	}
+	sender, err := rewriter.Reverse(to, d.clock())
+	if err != nil {
+		return Resolution{Outcome: NoWayBack}, nil
+	}
+	return Resolution{Outcome: Deliver, Forward: []Forward{{Address: sender}}}, nil
 }
 
 func resolve(r kv.Reader, a addr.Address) (Resolution, error) {
 	if a.Domain == "" && strings.EqualFold(a.Local, postmaster) {
 		return barePostmaster(r)
 	}
-	address, err := canonical(a)
-	if err != nil {
-		return Resolution{Outcome: NotLocal}, nil // what is no address of a mailbox is not ours
-	}
-	if local, err := isLocal(r, address.Domain); err != nil || !local {
+	address, local, err := home(r, a)
+	switch {
+	case err != nil || !local:
 		return Resolution{Outcome: NotLocal}, err
+	case srs.Is(a.Local):
+		return Resolution{Outcome: BounceOnly}, nil
 	}
-	x := expansion{r: r, seen: map[addr.Address]bool{}}
+	x := newExpansion(r)
 	_, x.tag = addr.SplitTag(a.Local, TagSeparator) // in the case in which it was written
-	if err := x.expand(address, ""); err != nil {
-		return Resolution{}, err
-	}
-	result := x.result()
-	if result.Outcome == NoSuchUser && address.Local == postmaster {
+	result, err := x.all(address)
+	switch {
+	case err != nil || result.Outcome != NoSuchUser:
+		return result, err
+	case address.Local == postmaster:
 		return firstAccount(r)
 	}
-	return result, nil
+	return catchAll(r, address)
 }
 
-// expansion collects the accounts behind an address.
-type expansion struct {
-	r          kv.Reader
-	tag        string // of the address asked for
-	seen       map[addr.Address]bool
-	recipients []Recipient
-	disabled   bool // some account was disabled
-}
-
-func (x *expansion) result() Resolution {
-	switch {
-	case len(x.recipients) > 0:
-		return Resolution{Deliver, x.recipients}
-	case x.disabled:
-		return Resolution{Outcome: Disabled}
+// catchAll is who gets mail for an address that is not there.
+func catchAll(r kv.Reader, address addr.Address) (Resolution, error) {
+	domain, _, err := get[domainRecord](r, domainKey(address.Domain))
+	if err != nil || domain.CatchAll == "" {
+		return Resolution{Outcome: NoSuchUser}, err
 	}
-	return Resolution{Outcome: NoSuchUser}
-}
-
-// expand follows one address. tag is what the way to it has collected.
-func (x *expansion) expand(address addr.Address, tag string) error {
-	if x.seen[address] {
-		return nil
-	}
-	if len(x.seen) == maxExpansion {
-		return fault.New(fault.Limit, "directory: more than %d addresses behind one alias", maxExpansion)
-	}
-	x.seen[address] = true
-	name, ownTag, ok, err := lookup(x.r, address)
-	if err != nil || !ok {
-		return err
-	}
-	switch {
-	case ownTag != "" && len(x.seen) == 1:
-		tag = x.tag
-	case ownTag != "":
-		tag = ownTag
-	}
-	if name.Account != 0 {
-		return x.account(name.Account, tag)
-	}
-	alias, err := aliasOf(address, name)
+	target, err := addr.Parse(domain.CatchAll)
 	if err != nil {
-		return err
+		return Resolution{}, fault.New(fault.Corrupt, "directory: the catch-all of %s: %w", address.Domain, err)
 	}
-	for _, target := range alias.Targets {
-		if err := x.expand(target, tag); err != nil {
-			return err
-		}
+	x := newExpansion(r)
+	x.found.domain = address.Domain
+	_, x.tag = addr.SplitTag(target.Local, TagSeparator)
+	if err := x.follow(target, address, ""); err != nil {
+		return Resolution{}, err
 	}
-	return nil
-}
-
-func (x *expansion) account(id AccountID, tag string) error {
-	if slices.ContainsFunc(x.recipients, func(r Recipient) bool { return r.ID == id }) {
-		return nil
-	}
-	account, err := readAccount(x.r, id)
-	if err != nil {
-		return err
-	}
-	if account.Disabled {
-		x.disabled = true
-		return nil
-	}
-	x.recipients = append(x.recipients, Recipient{id, account.Address, tag})
-	return nil
-}
-
-// lookup finds what a canonical address stands for; an address with a tag that is
-// not there itself stands for the one without.
-func lookup(r kv.Reader, address addr.Address) (name nameRecord, tag string, ok bool, err error) {
-	name, ok, err = get[nameRecord](r, nameKey(address))
-	if err != nil || ok {
-		return name, "", ok, err
-	}
-	base, tag := addr.SplitTag(address.Local, TagSeparator)
-	if base == address.Local {
-		return nameRecord{}, "", false, nil
-	}
-	name, ok, err = get[nameRecord](r, nameKey(addr.Address{Local: base, Domain: address.Domain}))
-	return name, tag, ok, err
+	result, err := x.finish()
+	result.caught = true
+	return result, err
 }
 
 const postmaster = "postmaster"
@@ -189,12 +161,9 @@ func barePostmaster(r kv.Reader) (Resolution, error) {
 		return Resolution{}, err
 	}
 	for _, domain := range domains {
-		x := expansion{r: r, seen: map[addr.Address]bool{}}
-		if err := x.expand(addr.Address{Local: postmaster, Domain: domain}, ""); err != nil {
-			return Resolution{}, err
-		}
-		if found := x.result(); found.Outcome == Deliver {
-			return found, nil
+		found, err := newExpansion(r).all(addr.Address{Local: postmaster, Domain: domain})
+		if err != nil || found.Outcome == Deliver {
+			return found, err
 		}
 	}
 	return firstAccount(r)
@@ -204,13 +173,15 @@ func barePostmaster(r kv.Reader) (Resolution, error) {
 // (RFC 5321 §4.5.1 wants one in every domain): the oldest account that is not
 // disabled, most likely the operator's own.
 func firstAccount(r kv.Reader) (Resolution, error) {
-	result := Resolution{Outcome: NoSuchUser}
+	var first addr.Address
 	err := scanAccounts(r, func(a Account) bool {
-		if a.Disabled {
-			return true
+		if !a.Disabled {
+			first = a.Address
 		}
-		result = Resolution{Deliver, []Recipient{{ID: a.ID, Address: a.Address}}}
-		return false
+		return a.Disabled
 	})
-	return result, err
+	if err != nil || first.IsZero() {
+		return Resolution{Outcome: NoSuchUser}, err
+	}
+	return newExpansion(r).all(first)
 }

@@ -10,7 +10,7 @@ import (
 	"posthorn/internal/kv"
 )
 
-// show writes a resolution as "deliver alice@example.test[tag] …".
+// show writes a resolution as "deliver alice@example.test[tag] … > bob@elsewhere.test via …".
 func show(r Resolution) string {
 	words := []string{r.Outcome.String()}
 	for _, to := range r.Recipients {
@@ -19,6 +19,9 @@ func show(r Resolution) string {
 			word += "[" + to.Tag + "]"
 		}
 		words = append(words, word)
+	}
+	for _, to := range r.Forward {
+		words = append(words, ">", to.Address.String(), "via", to.Via.String())
 	}
 	return strings.Join(words, " ")
 }

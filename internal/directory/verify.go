@@ -17,22 +17,24 @@ import (
 //   - an address that names an account names one that is there, and whose own
 //     address it is; every account is named;
 //   - no account's number is higher than the last one given;
-//   - every address is in a domain that is ours;
-//   - an alias points to addresses that are there;
+//   - every address is in a domain that is ours and no alias of another;
+//   - a domain that is an alias is one of a domain that is none;
+//   - aliases, forwards and catch-alls point to addresses that are elsewhere or there;
 //   - every key is a domain's that is ours, at most one of each algorithm signs, and
 //     those that sign or will are whole.
 func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
 	return d.view(ctx, func(r kv.Reader) error {
 		v := verification{
 			report:   func(format string, args ...any) { report(fmt.Sprintf(format, args...)) },
-			domains:  map[string]bool{},
+			domains:  domains{},
 			names:    map[addr.Address]nameRecord{},
-			accounts: map[AccountID]string{},
+			accounts: map[AccountID]accountRecord{},
 			signing:  map[string]string{},
 		}
 		if err := v.read(r); err != nil {
 			return err
 		}
+		v.checkDomains()
 		v.checkNames()
 		v.checkAccounts()
 		v.checkKeys()
@@ -42,9 +44,9 @@ func (d *Directory) Verify(ctx context.Context, report func(problem string)) err
 
 type verification struct {
 	report   func(format string, args ...any)
-	domains  map[string]bool
+	domains  domains
 	names    map[addr.Address]nameRecord
-	accounts map[AccountID]string // their addresses
+	accounts map[AccountID]accountRecord
 	last     AccountID
 	signing  map[string]string // selectors of active keys, by domain and algorithm
 	keys     []Key
@@ -63,8 +65,8 @@ func (v *verification) read(r kv.Reader) error {
 func (v *verification) record(key, value []byte) error {
 	switch {
 	case key[0] == domainPrefix:
-		v.domains[string(key[1:])] = true
-		_, err := decode[domainRecord](key, value)
+		domain, err := decode[domainRecord](key, value)
+		v.domains[string(key[1:])] = domain
 		return err
 	case key[0] == namePrefix:
 		name, err := decode[nameRecord](key, value)
@@ -72,7 +74,7 @@ func (v *verification) record(key, value []byte) error {
 		return err
 	case key[0] == accountPrefix && len(key) == 9:
 		rec, err := decode[accountRecord](key, value)
-		v.accounts[AccountID(binary.BigEndian.Uint64(key[1:]))] = rec.Address
+		v.accounts[AccountID(binary.BigEndian.Uint64(key[1:]))] = rec
 		if err == nil {
 			_, err = parseCredential(rec.Credential)
 		}
@@ -86,20 +88,26 @@ func (v *verification) record(key, value []byte) error {
 		sequence, err := decode[sequenceRecord](key, value)
 		v.last = sequence.Last
 		return err
+	case len(key) == 1 && key[0] == rewriteKey:
+		_, err := decode[rewriteRecord](key, value)
+		return err
 	}
 	return fmt.Errorf("directory: record %q is of no known sort", key)
 }
 
 func (v *verification) checkNames() {
 	for address, name := range v.names {
-		if !v.domains[address.Domain] {
+		switch domain, ok := v.domains[address.Domain]; {
+		case !ok:
 			v.report("%s is in a domain that is not served here", address)
+		case domain.AliasOf != "":
+			v.report("%s is in a domain that is an alias of %s", address, domain.AliasOf)
 		}
 		if name.Account != 0 {
 			if own, ok := v.accounts[name.Account]; !ok {
 				v.report("%s names account %d, which has no record", address, name.Account)
-			} else if own != address.String() {
-				v.report("%s names account %d, whose address is %s", address, name.Account, own)
+			} else if own.Address != address.String() {
+				v.report("%s names account %d, whose address is %s", address, name.Account, own.Address)
 			}
 		}
 		for _, target := range name.Alias {
@@ -110,10 +118,26 @@ func (v *verification) checkNames() {
 	}
 }
 
+func (v *verification) checkDomains() {
+	for name, domain := range v.domains {
+		if of, ok := v.domains[domain.AliasOf]; domain.AliasOf != "" && (!ok || of.AliasOf != "") {
+			v.report("domain %s is an alias of %s, which has no addresses of its own", name, domain.AliasOf)
+		}
+		if domain.CatchAll != "" && !v.exists(domain.CatchAll) {
+			v.report("the catch-all of %s is %s, which does not exist", name, domain.CatchAll)
+		}
+	}
+}
+
+// exists says that an address is there, as far as we can tell.
 func (v *verification) exists(target string) bool {
 	address, err := addr.Parse(target)
 	if err != nil {
 		return false
+	}
+	address = v.domains.home(address)
+	if _, local := v.domains[address.Domain]; !local {
+		return true
 	}
 	if _, ok := v.names[address]; ok {
 		return true
@@ -128,12 +152,17 @@ func (v *verification) checkAccounts() {
 	for _, name := range v.names {
 		named[name.Account] = true
 	}
-	for id, address := range v.accounts {
+	for id, account := range v.accounts {
 		if !named[id] {
-			v.report("account %d (%s) is named by no address", id, address)
+			v.report("account %d (%s) is named by no address", id, account.Address)
 		}
 		if id > v.last {
-			v.report("account %d (%s) has a number that was never given; the last was %d", id, address, v.last)
+			v.report("account %d (%s) has a number that was never given; the last was %d", id, account.Address, v.last)
+		}
+		for _, target := range account.Forward {
+			if !v.exists(target) {
+				v.report("account %s forwards to %s, which does not exist", account.Address, target)
+			}
 		}
 	}
 }
@@ -157,7 +186,7 @@ func (v *verification) key(key, value []byte) error {
 
 func (v *verification) checkKeys() {
 	for _, k := range v.keys {
-		if !v.domains[k.Domain] {
+		if _, ok := v.domains[k.Domain]; !ok {
 			v.report("key %s is of %s, which is not served here", k.Selector, k.Domain)
 		}
 		if k.State != KeyActive {

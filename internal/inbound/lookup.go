@@ -2,10 +2,10 @@ package inbound
 
 import (
 	"context"
-	"slices"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
+	"posthorn/internal/fault"
 	"posthorn/internal/store"
 )
 
@@ -18,6 +18,9 @@ func (a *Acceptor) resolve(ctx context.Context, address addr.Address) (Standing,
 	}
 	switch r.Outcome {
 	case directory.Deliver:
+		if len(r.Forward) > 0 || r.Senders != directory.Anyone {
+			return NoRecipient, nil, fault.New(fault.Unavailable, "inbound: mail for %s cannot be forwarded at present", address)
+		}
 		accounts := make([]store.AccountID, len(r.Recipients))
 		for i, recipient := range r.Recipients {
 			accounts[i] = store.AccountID(recipient.ID)
@@ -27,6 +30,8 @@ func (a *Acceptor) resolve(ctx context.Context, address addr.Address) (Standing,
 		return Unknown, nil, nil
 	case directory.Disabled:
 		return Disabled, nil, nil
+	case directory.BounceOnly, directory.NoWayBack:
+		return Unknown, nil, nil
 	case directory.NotLocal:
 	}
 	return Foreign, nil, nil
@@ -38,6 +43,6 @@ func (s *Session) owns(ctx context.Context, from addr.Address) (bool, error) {
 	if s.user == "" || from.IsZero() {
 		return false, nil
 	}
-	_, accounts, err := s.acceptor.resolve(ctx, from)
-	return slices.Contains(accounts, s.account), err
+	r, err := s.acceptor.o.Directory.Resolve(ctx, from)
+	return r.Owned(directory.AccountID(s.account)), err
 }

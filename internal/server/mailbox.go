@@ -92,6 +92,9 @@ func (d *Data) accounts(ctx context.Context, to addr.Address) ([]store.AccountID
 	if err != nil || r.Outcome != directory.Deliver {
 		return nil, err
 	}
+	if len(r.Forward) > 0 {
+		return nil, fault.New(fault.Unavailable, "mail for %s cannot be forwarded at present", to)
+	}
 	accounts := make([]store.AccountID, len(r.Recipients))
 	for i, one := range r.Recipients {
 		accounts[i] = store.AccountID(one.ID)

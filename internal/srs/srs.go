@@ -59,10 +59,10 @@ func New(secrets ...[]byte) *Rewriter {
 	return &Rewriter{secrets}
 }
 
-// Is says that a local part has the form of a return address, ours or another's.
+// Is says that a local part has the form of those that Forward makes.
 func Is(local string) bool {
-	_, _, ok := split(local)
-	return ok
+	_, rest, ok := split(local)
+	return ok && rest[0] == separator
 }
 
 // split takes the tag off a local part, in capitals. What follows begins with the

@@ -111,8 +111,8 @@ func TestSecrets(t *testing.T) {
 
 func TestIs(t *testing.T) {
 	for local, want := range map[string]bool{
-		"SRS0=x": true, "srs1=x": true, "SRS0+x": true, "Srs0-x": true,
-		"SRS0": false, "SRS2=x": false, "alice": false, "": false, "SRS0x=": false,
+		"SRS0=x": true, "srs1=x": true, "Srs0=": true,
+		"SRS0": false, "SRS0+x": false, "Srs0-x": false, "SRS2=x": false, "alice": false, "": false, "SRS0x=": false,
 	} {
 		if Is(local) != want {
 			t.Errorf("Is(%q) = %v", local, !want)
