@@ -68,6 +68,9 @@ func (r *reader) listener(path string, l Listener, t TLS) {
 }
 
 func (r *reader) route(path string, to Route) {
+	if len(to.Domains) == 0 && to.Name == "" {
+		r.problem(path+".domains", `is missing; want something like domains = ["example.org"], or a name`)
+	}
 	switch {
 	case to.Transport.needsHosts() && len(to.Hosts) == 0:
 		r.problem(path+".hosts", `is missing; transport %q wants something like hosts = ["smtp.isp.example:587"]`, to.Transport)

@@ -128,6 +128,7 @@ type Queue struct {
 // Route is how mail gets to some destinations other than by their MX records.
 type Route struct {
 	Domains       []string  // "example.org", ".example.org" for all below it, "*" for all
+	Name          string    // by which the operator can choose it; then Domains may be empty
 	Transport     Transport // default: SmartHost
 	Hosts         []string  // host, host:port or unix:/path
 	TLS           RouteTLS  // default: Opportunistic
@@ -137,6 +138,29 @@ type Route struct {
 	PlaintextAuth bool
 	Hostname      string       // what we call ourselves; "": Config.Hostname
 	Source        []netip.Addr // our end of connections: one address of each family at most
+
+	// What differs from Queue for these destinations; nil: nothing.
+	Retry       []time.Duration
+	GiveUp      *time.Duration
+	DelayNotice *time.Duration
+	Connections *int
+}
+
+// For is the patience with the destinations of a route.
+func (q Queue) For(r *Route) Queue {
+	if r.Retry != nil {
+		q.Retry = r.Retry
+	}
+	if r.GiveUp != nil {
+		q.GiveUp = *r.GiveUp
+	}
+	if r.DelayNotice != nil {
+		q.DelayNotice = *r.DelayNotice
+	}
+	if r.Connections != nil {
+		q.Connections = *r.Connections
+	}
+	return q
 }
 
 // Transport is how mail travels on a route.

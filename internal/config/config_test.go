@@ -91,7 +91,8 @@ func full() Config {
 			{
 				Domains: []string{"*"}, Transport: SmartHost, Hosts: []string{"smtp.isp.example:465", "[2001:db8::1]"}, TLS: Verified, ImplicitTLS: true,
 				User: "alice", PasswordFile: "/etc/isp.password", PlaintextAuth: true, Hostname: "out.example.test",
-				Source: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+				Source: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Name: "isp",
+				Retry: []time.Duration{time.Minute}, GiveUp: new(24 * time.Hour), DelayNotice: new(time.Duration(0)), Connections: new(3),
 			},
 		},
 		DNS:   DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},

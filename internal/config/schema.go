@@ -55,15 +55,15 @@ func (c *Config) tables() []table {
 				doc: "How long to wait after the first, second and further attempts that failed for now. The last one is repeated.",
 			},
 			{
-				name: "give_up", value: duration(&c.Queue.GiveUp, time.Minute, 60*day),
+				name: "give_up", value: giveUp(&c.Queue.GiveUp),
 				doc: "After what time a message goes back to its sender.",
 			},
 			{
-				name: "delay_notice", value: duration(&c.Queue.DelayNotice, 0, 60*day),
+				name: "delay_notice", value: delayNotice(&c.Queue.DelayNotice),
 				doc: `After what time its sender is told that a message is delayed; "0s": never.`,
 			},
 			{
-				name: "connections", value: count(&c.Queue.Connections, 1, 1000),
+				name: "connections", value: connections(&c.Queue.Connections),
 				doc: "Most connections at a time to one destination.",
 			},
 		}},
@@ -73,7 +73,7 @@ func (c *Config) tables() []table {
 				doc: "Recursive name servers, the preferred first. Without any, those of /etc/resolv.conf. SIGHUP reads both again.",
 			},
 			{
-				name: "trust_ad", value: maybe(&c.DNS.TrustAD), example: "true",
+				name: "trust_ad", value: maybe(&c.DNS.TrustAD, boolean), example: "true",
 				doc: "Believe them when they say that an answer is authentic (DNSSEC), on which DANE rests. Without this key: if all of them are on this machine.",
 			},
 		}},
@@ -155,8 +155,12 @@ func (l *Listener) fields() []field {
 func (r *Route) fields() []field {
 	return []field{
 		{
-			name: "domains", required: true, value: domains(&r.Domains), example: `["example.org"]`,
-			doc: `Whose mail: "example.org", ".example.org" for all below it, "*" for all other domains.`,
+			name: "domains", value: domains(&r.Domains), example: `["example.org"]`,
+			doc: `Whose mail: "example.org", ".example.org" for all below it, "*" for all other domains. A route with a name needs none.`,
+		},
+		{
+			name: "name", value: word(&r.Name, `a name; want something like "backup"`), example: `"backup"`,
+			doc: "What posthorn queue reroute --to calls it.",
 		},
 		{
 			name: "transport", value: choice("a transport", &r.Transport, []Transport{SmartHost, ByLMTP, ByMX, Discard}, nil),
@@ -182,5 +186,14 @@ func (r *Route) fields() []field {
 			name: "source", value: addresses(&r.Source), example: `["192.0.2.1"]`,
 			doc: "Which of its addresses this server uses, one of each family at most.",
 		},
+		{name: "retry", value: pauses(&r.Retry), example: `["5m", "30m"]`, doc: "As in [queue], for these destinations alone; and so the following."},
+		{name: "give_up", value: maybe(&r.GiveUp, giveUp), example: `"2d"`, doc: "When a message goes back."},
+		{name: "delay_notice", value: maybe(&r.DelayNotice, delayNotice), example: `"4h"`, doc: "When its sender hears of the delay."},
+		{name: "connections", value: maybe(&r.Connections, connections), example: "5", doc: "Most at a time to each destination."},
 	}
 }
+
+// The kinds of values that [queue] and [[route]] share.
+func giveUp(p *time.Duration) value      { return duration(p, time.Minute, 60*day) }
+func delayNotice(p *time.Duration) value { return duration(p, 0, 60*day) }
+func connections(p *int) value           { return count(p, 1, 1000) }

@@ -155,26 +155,24 @@ func boolean(p *bool) value {
 	}
 }
 
-// maybe is true, false, or neither.
-func maybe(p **bool) value {
-	var now bool
-	v := boolean(&now)
-	read, show := v.read, v.show
-	v.read = func(raw any, dir string) error {
-		err := read(raw, dir)
-		if err == nil {
-			*p = &now
-		}
-		return err
+// maybe is a value of some kind that may be left out; then *p stays nil.
+func maybe[T any](p **T, kind func(*T) value) value {
+	return value{
+		read: func(v any, dir string) error {
+			var one T
+			err := kind(&one).read(v, dir)
+			if err == nil {
+				*p = &one
+			}
+			return err
+		},
+		show: func() string {
+			if *p == nil {
+				return ""
+			}
+			return kind(*p).show()
+		},
 	}
-	v.show = func() string {
-		if *p == nil {
-			return ""
-		}
-		now = **p
-		return show()
-	}
-	return v
 }
 
 func count(p *int, least, most int64) value {
@@ -287,10 +285,14 @@ func address(p *string) value {
 	})
 }
 
-// hostname is a name that peers can be greeted with.
+// hostname is the full name of a machine.
 func hostname(p *string) value {
+	return word(p, `a host name; want a full name like "mail.example.test"`)
+}
+
+// word is letters and digits, with dots and hyphens among them.
+func word(p *string, want string) value {
 	return text(p, func(s string) error {
-		const want = `a host name; want a full name like "mail.example.test"`
 		if !isName(s) {
 			return wantError(s, want)
 		}

@@ -38,7 +38,7 @@ func newHouse(t *testing.T) *house {
 	engine := memkv.New(memkv.Options{Rerun: true, Commit: func() error { return h.broken }})
 	blobs := memblob.New(memblob.Options{})
 	h.store = store.New(store.Options{Engine: engine, Blobs: blobs, InlineLimit: 1000})
-	h.queue = queue.New(queue.Options{Engine: engine, Blobs: blobs, Hostname: "mail.example.test", Postmaster: at("postmaster", "example.test")})
+	h.queue = queue.New(queue.Options{Engine: engine, Blobs: blobs, Settings: queue.Settings{Hostname: "mail.example.test", Postmaster: at("postmaster", "example.test")}})
 	dir := directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 8, Passes: 1, Threads: 1}})
 	t.Cleanup(dir.Close)
 	_, err := dir.AddDomain(t.Context(), "example.test")

@@ -43,26 +43,34 @@ type Route struct {
 	Source   []netip.Addr // our end of connections: one address of each family at most
 }
 
-// find gives the route of a destination: the one of that name, or the one whose
-// domains fit best. Without any, mail goes by MX; and to a host and port that the
-// operator has chosen it goes there.
-func find(routes []Route, destination string) *Route {
-	if _, port, err := splitHost(destination); err == nil && port != "" {
-		return &Route{Name: destination, Transport: SmartHost, Hosts: []string{destination}}
-	}
-	best, score := &Route{}, 0
+// Find says which route is that of a destination: the one of that name, or the one
+// whose domains fit best; -1: none is.
+func Find(routes []Route, destination string) int {
+	best, score := -1, 0
 	for i := range routes {
 		r := &routes[i]
 		if r.Name != "" && r.Name == destination {
-			return r
+			return i
 		}
 		for _, domain := range r.Domains {
 			if s := fits(domain, destination); s > score {
-				best, score = r, s
+				best, score = i, s
 			}
 		}
 	}
 	return best
+}
+
+// find gives the route of a destination. Without any, mail goes by MX; and to a host
+// and port that the operator has chosen it goes there.
+func find(routes []Route, destination string) *Route {
+	if _, port, err := splitHost(destination); err == nil && port != "" {
+		return &Route{Name: destination, Transport: SmartHost, Hosts: []string{destination}}
+	}
+	if i := Find(routes, destination); i >= 0 {
+		return &routes[i]
+	}
+	return &Route{}
 }
 
 // splitHost is net.SplitHostPort, for what mostly has no port.

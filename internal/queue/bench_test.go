@@ -19,7 +19,7 @@ import (
 
 func benchQueue(engine kv.Engine) *Queue {
 	return New(Options{
-		Engine: engine, Blobs: memblob.New(memblob.Options{}), Hostname: "mail.test", Postmaster: address("postmaster@mail.test"),
+		Engine: engine, Blobs: memblob.New(memblob.Options{}), Settings: Settings{Hostname: "mail.test", Postmaster: address("postmaster@mail.test")},
 	})
 }
 

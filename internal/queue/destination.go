@@ -52,12 +52,21 @@ const (
 )
 
 func newDestination(name string, policy *Policy) *destination {
-	d := &destination{name: name, policy: *policy, standing: untried}
-	d.policy.Concurrency = max(1, d.policy.Concurrency)
-	d.threshold = float64(d.policy.Concurrency)
-	d.window = min(firstWindow, d.threshold)
+	d := &destination{name: name, standing: untried, window: firstWindow}
+	d.apply(policy)
 	d.ready = heap[*item]{less: moreUrgent, place: placeItem}
 	return d
+}
+
+// apply goes over to a policy.
+func (d *destination) apply(policy *Policy) {
+	before := d.policy.Concurrency
+	d.policy = *policy
+	d.policy.Concurrency = max(1, d.policy.Concurrency)
+	if d.policy.Concurrency != before { // how many are good for it is to be found out anew
+		d.threshold = float64(d.policy.Concurrency)
+	}
+	d.window = min(d.window, d.threshold)
 }
 
 func (d *destination) resting(now int64) bool { return d.rest > now }

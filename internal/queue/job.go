@@ -113,7 +113,7 @@ func (q *Queue) settle(ctx context.Context, st start) ending {
 				return
 			}
 			for _, i := range m.due(to.name, now) {
-				m.postpone(i, st.failure, &to.policy, now)
+				m.postpone(i, st.failure, q.policyOf(to.name), now)
 			}
 		},
 	}

@@ -117,8 +117,8 @@ func (m *machine) commit() error {
 func (m *machine) open() {
 	m.life = make(chan struct{})
 	m.queue = New(Options{
-		Engine: m.engine, Blobs: m.blobs, Hostname: "mail.test", Postmaster: address("postmaster@mail.test"), Jobs: 8,
-		Policy: func(string) Policy { return modelPolicy }, Local: m.local, Logger: slog.New(slog.DiscardHandler), Grace: time.Second,
+		Engine: m.engine, Blobs: m.blobs, Settings: Settings{Hostname: "mail.test", Postmaster: address("postmaster@mail.test"), Policy: func(string) Policy { return modelPolicy }}, Jobs: 8,
+		Local: m.local, Logger: slog.New(slog.DiscardHandler), Grace: time.Second,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

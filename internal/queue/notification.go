@@ -14,9 +14,9 @@ import (
 // notification makes the message that tells the sender what has become of his. It
 // belongs to the same slice, so that it can be queued in the same commit.
 func (q *Queue) notification(ctx context.Context, st *stored, all []told, now time.Time) (*Message, error) {
-	id := newIDIn(st.key.slice(), now)
+	id, settings := newIDIn(st.key.slice(), now), q.settings.Load()
 	report := &dsn.Report{
-		ID: string(id), Date: now, Host: q.hostname, From: q.postmaster, To: st.From, Language: st.Language,
+		ID: string(id), Date: now, Host: settings.Hostname, From: settings.Postmaster, To: st.From, Language: st.Language,
 		QueueID: string(st.ID), Arrived: st.Created, EnvelopeID: st.EnvelopeID, Return: st.Return,
 		Original: q.original(ctx, st),
 	}

@@ -31,6 +31,7 @@ package queue
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"posthorn/internal/addr"
@@ -41,16 +42,12 @@ import (
 
 // Options configure a Queue. Engine, Blobs, Hostname and Postmaster are required.
 type Options struct {
-	Engine     kv.Engine
-	Blobs      blob.Store
-	Hostname   string       // ours, in notifications
-	Postmaster addr.Address // who answers those that reply to notifications
-	Logger     *slog.Logger // default: discards
-	Recorder   obs.Recorder // keeps the history; default: nobody does
+	Settings
+	Engine   kv.Engine
+	Blobs    blob.Store
+	Logger   *slog.Logger // default: discards
+	Recorder obs.Recorder // keeps the history; default: nobody does
 
-	// Policy of a destination: a domain in canonical form, or a route. It must not
-	// block. Default: DefaultPolicy for all.
-	Policy func(destination string) Policy
 	// Local puts a notification into its recipient's mailbox if it has one here: by
 	// one Update that also holds the change, after which it returns true and that
 	// Update's error. It returns false if it has made none; the notification is then
@@ -61,17 +58,24 @@ type Options struct {
 	Grace time.Duration // for jobs under way when Run is to end; default 30 s
 }
 
+// Settings are what may change while a Queue runs.
+type Settings struct {
+	Hostname   string       // ours, in notifications
+	Postmaster addr.Address // who answers those that reply to notifications
+	// Policy of a destination: a domain in canonical form, or whatever else the
+	// operator has chosen. It must not block. Default: DefaultPolicy for all.
+	Policy func(destination string) Policy
+}
+
 // Queue is the queue. All methods may be called from any goroutine.
 type Queue struct {
-	engine     kv.Engine
-	blobs      blob.Store
-	hostname   string
-	postmaster addr.Address
-	log        *slog.Logger
-	trail      obs.Trail // log, and history
-	policy     func(string) Policy
-	local      func(context.Context, *Message, Change) (bool, error)
-	grace      time.Duration
+	engine   kv.Engine
+	blobs    blob.Store
+	log      *slog.Logger
+	trail    obs.Trail // log, and history
+	settings atomic.Pointer[Settings]
+	local    func(context.Context, *Message, Change) (bool, error)
+	grace    time.Duration
 
 	schedule *schedule
 	news     *news
@@ -81,17 +85,12 @@ type Queue struct {
 // the same. The engine and the blob store stay the caller's to close.
 func New(o Options) *Queue {
 	q := &Queue{
-		engine: o.Engine, blobs: o.Blobs, hostname: o.Hostname, postmaster: o.Postmaster,
-		log: o.Logger, policy: o.Policy, local: o.Local, grace: o.Grace,
-		news: newNews(),
+		engine: o.Engine, blobs: o.Blobs, log: o.Logger, local: o.Local, grace: o.Grace, news: newNews(),
 	}
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
 	}
 	q.trail = obs.Trail{Log: q.log, Recorder: o.Recorder}
-	if q.policy == nil {
-		q.policy = func(string) Policy { return DefaultPolicy() }
-	}
 	if q.grace == 0 {
 		q.grace = 30 * time.Second
 	}
@@ -99,10 +98,22 @@ func New(o Options) *Queue {
 		o.Jobs = 400
 	}
 	q.schedule = newSchedule(o.Jobs, q.policyOf)
+	q.Change(o.Settings)
 	return q
 }
 
+// Change goes over to other settings. For what is queued already they count from the
+// next attempt on; only how many jobs a destination has at once changes now.
+func (q *Queue) Change(s Settings) {
+	if s.Policy == nil {
+		s.Policy = func(string) Policy { return DefaultPolicy() }
+	}
+	q.settings.Store(&s)
+	q.schedule.applyPolicies()
+	q.news.wake()
+}
+
 func (q *Queue) policyOf(destination string) *Policy {
-	p := q.policy(destination)
+	p := q.settings.Load().Policy(destination)
 	return &p
 }

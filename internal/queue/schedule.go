@@ -147,6 +147,16 @@ func (s *schedule) destination(name string) *destination {
 	return d
 }
 
+// applyPolicies asks for the policies of all destinations again.
+func (s *schedule) applyPolicies() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, d := range s.destinations {
+		d.apply(s.policyOf(name))
+		s.line(d)
+	}
+}
+
 // takeOut takes an item that is not busy out of the heap it is in.
 func (s *schedule) takeOut(it *item) {
 	if it.state == itemReady {

@@ -3,12 +3,14 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 )
 
 func TestPriority(t *testing.T) {
@@ -296,5 +298,53 @@ func TestHeap(t *testing.T) {
 				}
 			},
 		})
+	})
+}
+
+// Other settings reach what is queued, and who is told of it, without a restart.
+func TestChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		slow := DefaultPolicy()
+		slow.Concurrency = 1
+		w.options.Policy = func(string) Policy { return slow }
+		w.answer("slow.test", after(time.Minute, accept()))
+		w.answer("down.test", always(deferred("later")))
+		w.start()
+		for range 10 {
+			w.put(w.message("x@slow.test"))
+		}
+		w.put(w.message("y@down.test"))
+		w.pass(time.Hour)
+		if n := w.busiest["slow.test"]; n != 1 {
+			t.Errorf("%d jobs at once, want 1", n)
+		}
+		for range 10 {
+			w.put(w.message("x@slow.test"))
+		}
+		w.pass(90 * time.Second)
+		w.queue.Change(Settings{
+			Hostname: "new.example.test", Postmaster: address("help@example.test"),
+			Policy: func(destination string) Policy {
+				p := DefaultPolicy()
+				p.Concurrency, p.Pauses = 4, []time.Duration{time.Minute}
+				if destination == "down.test" {
+					p.Lifetime = 2 * time.Hour
+				}
+				return p
+			},
+		})
+		w.pass(5 * time.Minute)
+		if n := w.busiest["slow.test"]; n != 4 {
+			t.Errorf("%d jobs at once, want 4", n)
+		}
+		w.pass(2 * time.Hour)
+		notes := w.notes("alice@example.test")
+		if len(notes) != 1 || about(notes[0], dsn.Failed) != 1 || !strings.Contains(notes[0], "help@example.test") || !strings.Contains(notes[0], "Reporting-MTA: dns; new.example.test") {
+			t.Errorf("%q", notes)
+		}
+		if n := len(w.tried("y@down.test")); n < 30 { // one each minute of the second hour, or so
+			t.Errorf("down.test was tried %d times", n)
+		}
+		w.wantEmpty()
 	})
 }

@@ -63,7 +63,7 @@ func newWorld(t testing.TB) *world {
 		servers: map[string]server{}, active: map[string]int{}, busiest: map[string]int{},
 	}
 	w.options = Options{
-		Hostname: "mail.example.test", Postmaster: address("postmaster@example.test"), Jobs: 100,
+		Settings: Settings{Hostname: "mail.example.test", Postmaster: address("postmaster@example.test")}, Jobs: 100,
 		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	return w

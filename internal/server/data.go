@@ -5,10 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
 
-	"posthorn/internal/addr"
 	"posthorn/internal/admin"
 	"posthorn/internal/blob"
 	"posthorn/internal/blob/fsblob"
@@ -34,7 +32,6 @@ type Data struct {
 
 	engine kv.Engine
 	blobs  blob.Store
-	policy atomic.Pointer[queue.Policy] // for all destinations
 }
 
 // OpenData opens what a configuration says is kept, and makes it where there is
@@ -69,21 +66,11 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
 	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
-	d.setPolicy(c.Queue)
 	d.Queue = queue.New(queue.Options{
-		Engine: engine, Blobs: blobs, Logger: log,
-		Hostname: c.Hostname, Postmaster: addr.Address{Local: "postmaster", Domain: c.Hostname},
-		Policy: func(string) queue.Policy { return *d.policy.Load() },
-		Local:  d.notify,
-		Grace:  queueGrace,
+		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Local: d.notify, Grace: queueGrace,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
 	return d
-}
-
-// setPolicy says with how much patience the queue tries from now on.
-func (d *Data) setPolicy(c config.Queue) {
-	d.policy.Store(&queue.Policy{Pauses: c.Retry, Lifetime: c.GiveUp, Notice: c.DelayNotice, Concurrency: c.Connections})
 }
 
 // Admin gives the operations on the data.

@@ -303,7 +303,8 @@ func TestWithoutQueueNothingLeaves(t *testing.T) {
 	}
 }
 
-// TestReloadRoutes: what is tried from then on takes the new way.
+// TestReloadRoutes: what is tried from then on takes the new way, and notifications
+// have the new name.
 func TestReloadRoutes(t *testing.T) {
 	there := lonely(t)
 	cb := testConfig(t, config.SMTP)
@@ -319,17 +320,24 @@ func TestReloadRoutes(t *testing.T) {
 		return len(all) == 1 && all[0].Recipients[0].Attempts > 0
 	})
 	next := *ca
-	next.Queue.GiveUp = 48 * time.Hour
-	next.Routes = []config.Route{{Domains: []string{"example.org"}, Transport: config.SmartHost, Hosts: []string{there}, TLS: config.Never}}
+	next.Hostname = "new.example.test"
+	next.Routes = []config.Route{
+		{Domains: []string{"example.org"}, Transport: config.SmartHost, Hosts: []string{there}, TLS: config.Never},
+		{Domains: []string{"example.net"}, Transport: config.SmartHost, Hosts: []string{lonely(t)}, TLS: config.Never},
+	}
 	if err := a.Reload(t.Context(), &next); err != nil {
 		t.Fatal(err)
-	}
-	if p := a.data.policy.Load(); p.Lifetime != 48*time.Hour {
-		t.Errorf("mail is tried for %v", p.Lifetime)
 	}
 	ask(a, admin.OperateQueue, admin.QueueOrder{Operation: "retry"})
 	b.inbox(1)
 	a.waitEmpty()
+	if err := a.submit("alice@example.test", "hello", "carol@example.net"); err != nil {
+		t.Fatal(err)
+	}
+	ask(a, admin.OperateQueue, admin.QueueOrder{Operation: "bounce"})
+	if text := a.inbox(1); !strings.Contains(text, "dns; new.example.test") || !strings.Contains(text, "postmaster@new.example.test") {
+		t.Errorf("alice reads:\n%s", text)
+	}
 
 	wrong := next
 	wrong.Routes = []config.Route{{Domains: []string{"*"}, User: "alice", PasswordFile: "/no/such/file"}}

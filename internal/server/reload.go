@@ -42,7 +42,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.certificate.current.Store(cert)
 	warnOfCertificate(cert, c.Hostname, s.log)
 	s.warnOfRestart(c)
-	s.data.setPolicy(c.Queue)
+	s.data.Queue.Change(queueSettings(c))
 	s.resolver.Set(resolverOptions(c.DNS, s.log))
 	s.relay.exchange(out)
 	s.exchangeDoors(c, sockets, kept)

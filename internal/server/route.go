@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"os"
 	"strings"
@@ -23,11 +24,14 @@ func routes(all []config.Route) ([]outbound.Route, error) {
 	return ways, errors.Join(failed...)
 }
 
+// wayTo is a route as far as it says which destinations it is for.
+func wayTo(r *config.Route) outbound.Route {
+	return outbound.Route{Name: cmp.Or(r.Name, strings.Join(r.Domains, " ")), Domains: r.Domains}
+}
+
 func route(r *config.Route) (outbound.Route, error) {
-	way := outbound.Route{
-		Name: strings.Join(r.Domains, " "), Domains: r.Domains, Hosts: r.Hosts,
-		ImplicitTLS: r.ImplicitTLS, PlaintextAuth: r.PlaintextAuth, Hostname: r.Hostname, Source: r.Source,
-	}
+	way := wayTo(r)
+	way.Hosts, way.ImplicitTLS, way.PlaintextAuth, way.Hostname, way.Source = r.Hosts, r.ImplicitTLS, r.PlaintextAuth, r.Hostname, r.Source
 	switch r.Transport {
 	case config.SmartHost:
 		way.Transport = outbound.SmartHost

@@ -166,7 +166,7 @@ func (h *house) inbox(name string) []string {
 // queued lists the messages in the queue, the oldest first, as they would be sent:
 // on a copy of what is durable, all of them are.
 func (h *house) queued() []string {
-	q := queue.New(queue.Options{Engine: h.memory.Clone(), Blobs: h.blobs, Hostname: "mail.example.test", Postmaster: address("postmaster")})
+	q := queue.New(queue.Options{Engine: h.memory.Clone(), Blobs: h.blobs, Settings: queue.Settings{Hostname: "mail.example.test", Postmaster: address("postmaster")}})
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	left := 0

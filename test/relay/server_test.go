@@ -62,7 +62,7 @@ func newServer(t *testing.T, n *internet, domain, ip string, users []string, cha
 		change(&o)
 	}
 	out := outbound.New(o)
-	s.queue = queue.New(queue.Options{Engine: engine, Blobs: blobs, Hostname: "mail." + domain, Postmaster: s.address("postmaster")})
+	s.queue = queue.New(queue.Options{Engine: engine, Blobs: blobs, Settings: queue.Settings{Hostname: "mail." + domain, Postmaster: s.address("postmaster")}})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.queue.Run(ctx, out.Deliver) }()
