@@ -1,16 +1,22 @@
-// Package deliver puts a message into the mailboxes of local accounts.
+// Package deliver brings a message to everybody whom it is for.
 //
-// It owns the question where in an account a message goes. It resolves no address,
-// asks no policy and makes no commit: whoever accepts or queues messages does, and
-// calls it within their one Update, so that all recipients have the message or none.
+// It owns two questions: who gets a message, once its recipients have been resolved
+// (Router.Plan: accounts, parts for the queue, what the sender is told at once), and where
+// in an account it goes (Deliver). It resolves no address, asks no policy and makes no
+// commit: whoever accepts or queues messages does, and carries the plan out within their
+// one Update, so that all recipients have the message or none.
 //
-// Flow: for each recipient the actions that are to be taken on the message are
-// determined, without side effects; then they are carried out in the MultiTx. The
-// only action so far is to keep the message in INBOX, with or without a tag in the
-// address; filter scripts, which are functions from (script, message) to actions, come in
-// at that place.
+// Flow: the accounts behind all recipients, each once, and the addresses elsewhere,
+// each once, make the plan. What is forwarded becomes one part of the message for each
+// address of ours that forwards it, with a Delivered-To line by which it is recognised when it
+// comes back, and a return address of ours if the sender is a stranger. Then, for each
+// account, the actions that are to be taken on the message are determined, without side
+// effects, and carried out in the MultiTx. The only action so far is to keep the message
+// in INBOX, with or without a tag in the address; filter scripts, which are functions from
+// (script, message) to actions, come in at that place.
 //
-// Invariants: an account gets one copy, however many of its addresses were named;
+// Invariants: everybody gets one copy, however many of his addresses were named; the
+// body of what is forwarded stays as it is; a message is forwarded by an address once;
 // nothing survives a call that failed, because its caller then rolls back; calling
 // it again from the start does the same again.
 package deliver

@@ -3,7 +3,6 @@ package inbound
 import (
 	"bytes"
 	"context"
-	"slices"
 
 	"posthorn/internal/deliver"
 	"posthorn/internal/message"
@@ -56,17 +55,13 @@ func (c *Content) commit(ctx context.Context) error {
 // recipients are told so where the protocol can tell them one by one, and the
 // others get it; elsewhere nobody gets it, and the client tries again.
 func (t *Transaction) deliver(ctx context.Context, m *store.Message) error {
-	out := t.outgoing(m)
 	for {
-		accounts := t.accounts()
-		if len(accounts) == 0 && out == nil {
-			return nil
+		plan, err := t.plan(ctx, m)
+		if err != nil || plan.IsEmpty() {
+			return err
 		}
-		err := t.o.Store.UpdateWith(ctx, accounts, out.shards(), func(tx *store.MultiTx) error {
-			if err := out.put(tx); err != nil {
-				return err
-			}
-			return deliver.Deliver(tx, m, accounts)
+		err = t.o.Store.UpdateWith(ctx, plan.Accounts, plan.Shards(), func(tx *store.MultiTx) error {
+			return plan.Carry(tx, m)
 		})
 		failed, ok := deliver.ByAccount(err)
 		if !ok || t.session.peer.Role != LMTP {
@@ -76,16 +71,29 @@ func (t *Transaction) deliver(ctx context.Context, m *store.Message) error {
 	}
 }
 
-// accounts is who still is to have the message, each once.
-func (t *Transaction) accounts() []store.AccountID {
-	var all []store.AccountID
-	for _, r := range t.recipients {
-		if r.err == nil {
-			all = append(all, r.accounts...)
+// plan says who gets the message, and what its sender is told at once. Recipients in
+// whose forwards it goes in circles are refused where that can be said; if others do get
+// it, the sender is told by mail.
+func (t *Transaction) plan(ctx context.Context, m *store.Message) (*deliver.Plan, error) {
+	router, mail := t.o.router(), t.mail(ctx, m)
+	plan, err := router.Plan(ctx, mail)
+	if err != nil {
+		return nil, err
+	}
+	alone := plan.IsEmpty() || t.session.peer.Role == LMTP
+	for i := range t.recipients {
+		if r := &t.recipients[i]; alone && r.err == nil && r.to.Fate == deliver.Looped {
+			f := t.findings
+			f.Recipient = Recipient{Address: r.address, Standing: Local, Looped: true}
+			if r.err = t.decide(&f); t.session.peer.Role != LMTP {
+				return nil, r.err
+			}
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	if t.session.peer.Role == LMTP {
+		return plan, nil // who handed the message over tells the sender
+	}
+	return plan, router.Tell(plan, mail)
 }
 
 // fail takes the recipients out that have one of these accounts behind them. One
@@ -94,8 +102,8 @@ func (t *Transaction) accounts() []store.AccountID {
 func (t *Transaction) fail(accounts deliver.Failures) {
 	for i := range t.recipients {
 		r := &t.recipients[i]
-		for _, id := range r.accounts {
-			if err := accounts[id]; err != nil && r.err == nil {
+		for _, one := range r.to.Resolution.Recipients {
+			if err := accounts[store.AccountID(one.ID)]; err != nil && r.err == nil {
 				r.err = err
 			}
 		}

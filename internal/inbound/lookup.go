@@ -5,36 +5,46 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
-	"posthorn/internal/fault"
-	"posthorn/internal/store"
 )
 
-// resolve asks the directory what an address is to us, and which accounts are
-// behind it.
-func (a *Acceptor) resolve(ctx context.Context, address addr.Address) (Standing, []store.AccountID, error) {
-	r, err := a.o.Directory.Resolve(ctx, address)
+// resolve asks the directory who gets the mail for an address, and gathers what the
+// rules want to know of it. What is not ours goes on to the address itself.
+func (t *Transaction) resolve(ctx context.Context, to addr.Address) (directory.Resolution, Recipient, error) {
+	found := Recipient{Address: to}
+	r, err := t.o.Directory.ResolveFrom(ctx, t.from, to)
 	if err != nil {
-		return NoRecipient, nil, err
+		return r, found, err
 	}
-	switch r.Outcome {
+	found.Standing = standingOf(r.Outcome)
+	if found.Standing == Foreign {
+		r.Forward = []directory.Forward{{Address: to}}
+	}
+	found.Leaves = len(r.Forward) > 0
+	// A server that hands mail over, or relays by us, has seen who its users are.
+	proven := t.session.user != "" || t.session.peer.Role == LMTP || t.findings.MayRelay
+	may, err := t.o.Directory.MayWrite(ctx, r, t.from, proven)
+	if found.Closed = !may; err != nil {
+		return r, found, err
+	}
+	found.OverQuota, err = t.overQuota(ctx, r.Recipients)
+	return r, found, err
+}
+
+func standingOf(o directory.Outcome) Standing {
+	switch o {
 	case directory.Deliver:
-		if len(r.Forward) > 0 || r.Senders != directory.Anyone {
-			return NoRecipient, nil, fault.New(fault.Unavailable, "inbound: mail for %s cannot be forwarded at present", address)
-		}
-		accounts := make([]store.AccountID, len(r.Recipients))
-		for i, recipient := range r.Recipients {
-			accounts[i] = store.AccountID(recipient.ID)
-		}
-		return Local, accounts, nil
+		return Local
 	case directory.NoSuchUser:
-		return Unknown, nil, nil
+		return Unknown
 	case directory.Disabled:
-		return Disabled, nil, nil
-	case directory.BounceOnly, directory.NoWayBack:
-		return Unknown, nil, nil
+		return Disabled
+	case directory.BounceOnly:
+		return BounceOnly
+	case directory.NoWayBack:
+		return NoWayBack
 	case directory.NotLocal:
 	}
-	return Foreign, nil, nil
+	return Foreign
 }
 
 // owns says whether the account that is authenticated may send from an address:

@@ -101,6 +101,9 @@ type Recipient struct {
 	Address addr.Address
 	Standing
 	OverQuota bool // an account behind it has no room for the message
+	Leaves    bool // somebody behind it is elsewhere
+	Closed    bool // it is a group to which the sender may not write
+	Looped    bool // it has forwarded the message before
 }
 
 // Standing says whether a recipient is ours.
@@ -113,6 +116,8 @@ const (
 	Unknown                     // in one of our domains, but there is no such mailbox
 	Disabled                    // there is one, but it takes no mail
 	Foreign                     // in a domain that is not ours
+	BounceOnly                  // a return address of what we forward, which takes nothing but bounces
+	NoWayBack                   // one that we have not made, or too long ago
 )
 
 // Rule is the name of a rule, as it stands in logs. Names are never changed.

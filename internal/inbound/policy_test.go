@@ -23,7 +23,12 @@ func TestDecide(t *testing.T) {
 		{"mx, foreign", Findings{Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1 <alice@example.test>: relaying denied"},
 		{"mx, unknown", Findings{Recipient: to(Unknown)}, RuleUnknownRecipient, "550 5.1.1 <alice@example.test>"},
 		{"mx, disabled", Findings{Recipient: to(Disabled)}, RuleDisabledRecipient, "550 5.2.1"},
-		{"mx, full", Findings{Recipient: Recipient{alice, Local, true}}, RuleRecipientOverQuota, "452 4.2.2"},
+		{"mx, full", Findings{Recipient: Recipient{Address: alice, Standing: Local, OverQuota: true}}, RuleRecipientOverQuota, "452 4.2.2"},
+		{"mx, forwarded", Findings{Relay: true, Recipient: Recipient{Address: alice, Standing: Local, Leaves: true}}, "", ""},
+		{"mx, forwarded, no queue", Findings{Recipient: Recipient{Address: alice, Standing: Local, Leaves: true}}, RuleOutboundUnavailable, "451 4.3.2"},
+		{"mx, return address", Findings{Sender: alice, Recipient: to(BounceOnly)}, RuleBounceOnly, "550 5.7.1 <alice@example.test>: bounces only"},
+		{"mx, somebody's return address", Findings{Recipient: to(NoWayBack)}, RuleForgedReturn, "550 5.1.1 <alice@example.test>: this return"},
+		{"mx, closed group", Findings{Recipient: Recipient{Address: alice, Standing: Local, Closed: true}}, RuleClosedGroup, "550 5.7.2"},
 		{"lmtp, foreign", Findings{Role: LMTP, Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1"},
 
 		{"submission in clear", Findings{Role: Submission}, RuleTLSRequired, "530 5.7.0 Encrypt"},
@@ -67,6 +72,7 @@ func TestDecide(t *testing.T) {
 		{"submission, bare LF", Findings{Role: Submission, Authenticated: true, BareLF: true}, "", ""},
 		{"submission, bare CR", Findings{Role: Submission, Authenticated: true, BareCR: true}, RuleBareNewline, "550 5.6.0"},
 		{"99 hops", Findings{Received: 99}, "", ""},
+		{"forwarded before", Findings{Recipient: Recipient{Address: alice, Standing: Local, Looped: true}}, RuleMailLoop, "554 5.4.6 <alice@example.test> has"},
 		{"100 hops", Findings{Received: 100}, RuleMailLoop, "554 5.4.6"},
 	} {
 		refusal := Decide(&policy, &tc.findings)

@@ -1,50 +1,61 @@
 package inbound
 
 import (
-	"posthorn/internal/kv"
+	"context"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/deliver"
+	"posthorn/internal/dsn"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
-// outgoing is what the queue gets of a message; nil: nothing.
-type outgoing struct{ *queue.Message }
+// router is what says who gets a message.
+func (o *Options) router() *deliver.Router {
+	return &deliver.Router{Directory: o.Directory, Hostname: o.Hostname, Clock: o.Clock}
+}
 
-// outgoing makes the queue's part of a message, for the recipients in other
-// domains. It is valid as long as m is.
-func (t *Transaction) outgoing(m *store.Message) *outgoing {
-	var to []queue.Recipient
-	for _, r := range t.recipients {
-		if r.foreign {
-			to = append(to, queue.Recipient{Address: r.address, Notify: r.params.Notify, Original: r.params.Original})
+// mail is the message for those recipients who can have it. It is valid as long as m is.
+func (t *Transaction) mail(ctx context.Context, m *store.Message) *deliver.Mail {
+	mail := &deliver.Mail{To: make([]*deliver.Recipient, 0, len(t.recipients))}
+	travels := false
+	for i := range t.recipients {
+		if r := &t.recipients[i]; r.err == nil {
+			mail.To = append(mail.To, &r.to)
+			travels = travels || r.foreign || r.params.Notify&dsn.Success != 0
 		}
 	}
-	if len(to) == 0 {
-		return nil
+	if travels {
+		mail.Envelope = t.envelope(m)
+		mail.Envelope.Language = t.language(ctx)
+		mail.Header = m.Parsed.Root.Header[min(mail.Envelope.Body.Skip, int64(len(m.Parsed.Root.Header))):]
 	}
+	return mail
+}
+
+// envelope is what the queue gets of a message, but for its recipients.
+func (t *Transaction) envelope(m *store.Message) queue.Message {
 	inline, id := m.Body()
-	return &outgoing{&queue.Message{
-		ID: t.id, From: t.from, Recipients: to, Created: t.o.Clock(),
+	return queue.Message{
+		ID: t.id, From: t.from, Created: t.o.Clock(),
 		// RFC 5321 §4.4: the Return-Path is for the final delivery, which is not ours.
 		Body:       queue.Body{Data: inline, Blob: id, Size: m.Size, Skip: int64(len(appendReturnPath(nil, t.from)))},
 		Return:     t.params.Return,
 		EnvelopeID: t.params.EnvelopeID,
 		// RFC 6152 §3: what the message is counts, not what the client has declared.
 		EightBit: m.Parsed.Has8Bit, Binary: t.params.Binary,
-	}}
+	}
 }
 
-// shards are those that the commit has on account of the queue.
-func (o *outgoing) shards() []kv.Shard {
-	if o == nil {
-		return nil
+// language is that of the sender, if he is one of ours and has said it.
+func (t *Transaction) language(ctx context.Context) string {
+	user, err := addr.Parse(t.session.user)
+	if err != nil {
+		return ""
 	}
-	return []kv.Shard{queue.ShardOf(o.ID)}
-}
-
-// put adds the message to the queue, as part of a commit that has the shards.
-func (o *outgoing) put(tx *store.MultiTx) error {
-	if o == nil {
-		return nil
+	account, err := t.o.Directory.Account(ctx, user)
+	if err != nil {
+		return "" // he is told in another language
 	}
-	return queue.Put(tx.In(queue.ShardOf(o.ID)), o.Message)
+	return account.Language
 }

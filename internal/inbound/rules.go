@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"posthorn/internal/deliver"
 	"posthorn/internal/smtpwire"
 )
 
@@ -20,6 +21,9 @@ const (
 	RuleOutboundUnavailable Rule = "outbound-unavailable"
 	RuleUnknownRecipient    Rule = "unknown-recipient"
 	RuleDisabledRecipient   Rule = "disabled-recipient"
+	RuleBounceOnly          Rule = "bounce-only"
+	RuleForgedReturn        Rule = "forged-return"
+	RuleClosedGroup         Rule = "closed-group"
 	RuleRecipientOverQuota  Rule = "recipient-over-quota"
 	RuleBareNewline         Rule = "bare-newline"
 	RuleMailLoop            Rule = "mail-loop"
@@ -104,7 +108,9 @@ var rules = []rule{
 	},
 	{
 		name: RuleOutboundUnavailable, code: 451, enhanced: smtpwire.EnhancedCode{4, 3, 2},
-		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == Foreign && !f.Relay },
+		broken: func(_ *Policy, f *Findings) bool {
+			return (f.Recipient.Standing == Foreign || f.Recipient.Leaves) && !f.Relay
+		},
 		explain: func(_ *Policy, f *Findings) string {
 			return fmt.Sprintf("<%s>: this server does not deliver to other domains", f.Recipient.Address)
 		},
@@ -124,6 +130,29 @@ var rules = []rule{
 		},
 	},
 	{
+		// A return address brings word of what was forwarded back, and nothing else: it
+		// would be an open relay to whoever is in it.
+		name: RuleBounceOnly, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == BounceOnly },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: bounces only; write to the sender's own address", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleForgedReturn, code: 550, enhanced: smtpwire.EnhancedCode{5, 1, 1}, abuse: true,
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == NoWayBack },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: this return address is not ours, or has expired", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleClosedGroup, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 2},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Closed },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: not everybody may write to this group; if you may, log in first", f.Recipient.Address)
+		},
+	},
+	{
 		name: RuleRecipientOverQuota, code: 452, enhanced: smtpwire.EnhancedCode{4, 2, 2},
 		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.OverQuota },
 		explain: func(_ *Policy, f *Findings) string {
@@ -140,8 +169,13 @@ var rules = []rule{
 	},
 	{
 		name: RuleMailLoop, code: 554, enhanced: smtpwire.EnhancedCode{5, 4, 6},
-		broken: func(p *Policy, f *Findings) bool { return p.MaxReceived > 0 && f.Received >= p.MaxReceived },
+		broken: func(p *Policy, f *Findings) bool {
+			return p.MaxReceived > 0 && f.Received >= p.MaxReceived || f.Recipient.Looped
+		},
 		explain: func(_ *Policy, f *Findings) string {
+			if f.Recipient.Looped {
+				return deliver.ReplyLooped(f.Recipient.Address).Lines[0]
+			}
 			return fmt.Sprintf("The message has passed through %d servers and goes in circles", f.Received)
 		},
 	},

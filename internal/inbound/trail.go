@@ -74,8 +74,8 @@ func (c *Content) accepted(ctx context.Context) {
 // outcome says where a recipient's message is.
 func (r *recipient) outcome() obs.EventRecipient {
 	out := obs.EventRecipient{Address: r.address.String(), Queued: r.foreign}
-	for _, id := range r.accounts {
-		out.Accounts = append(out.Accounts, uint64(id))
+	for _, one := range r.to.Resolution.Recipients {
+		out.Accounts = append(out.Accounts, uint64(one.ID))
 	}
 	return out
 }

@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/deliver"
+	"posthorn/internal/directory"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
@@ -25,11 +27,11 @@ type Transaction struct {
 
 // recipient is one RCPT that was accepted.
 type recipient struct {
-	address  addr.Address
-	params   RcptParams
-	foreign  bool              // it gets the message by way of the queue
-	accounts []store.AccountID // otherwise; several if it is an alias
-	err      error             // why it cannot have the message after all
+	address addr.Address
+	params  RcptParams
+	to      deliver.Recipient
+	foreign bool  // it, or some of those it stands for, gets the message by way of the queue
+	err     error // why it cannot have the message after all
 }
 
 // ID names the message in trace lines, replies and logs.
@@ -57,28 +59,26 @@ func (t *Transaction) Accepted() iter.Seq2[int, addr.Address] {
 func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) error {
 	f := t.findings
 	f.Recipients = len(t.recipients)
-	f.Recipient.Address = to
-	standing, accounts, err := t.session.acceptor.resolve(ctx, to)
-	if err == nil {
-		f.Recipient.Standing = standing
-		f.Recipient.OverQuota, err = t.overQuota(ctx, accounts)
-	}
-	if err == nil {
+	resolution, found, err := t.resolve(ctx, to)
+	if f.Recipient = found; err == nil {
 		err = t.decide(&f)
 	}
 	if err != nil {
 		t.session.refused(ctx, t.event(obs.RecipientRefused, to.String()), err)
 		return err
 	}
-	t.recipients = append(t.recipients, recipient{address: to, params: p, foreign: standing == Foreign, accounts: accounts})
+	as := queue.Recipient{Address: to, Notify: p.Notify, Original: p.Original}
+	t.recipients = append(t.recipients, recipient{
+		address: to, params: p, foreign: found.Leaves, to: deliver.Recipient{Recipient: as, Resolution: resolution},
+	})
 	return nil
 }
 
 // overQuota says whether one of the accounts has no room for the message, as far
 // as its size is known. The commit has the last word.
-func (t *Transaction) overQuota(ctx context.Context, accounts []store.AccountID) (bool, error) {
-	for _, id := range accounts {
-		q, err := t.o.Store.Account(id).Quota(ctx)
+func (t *Transaction) overQuota(ctx context.Context, accounts []directory.Recipient) (bool, error) {
+	for _, one := range accounts {
+		q, err := t.o.Store.Account(store.AccountID(one.ID)).Quota(ctx)
 		if err != nil {
 			return false, err
 		}

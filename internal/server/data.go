@@ -11,6 +11,7 @@ import (
 	"posthorn/internal/blob"
 	"posthorn/internal/blob/fsblob"
 	"posthorn/internal/config"
+	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
@@ -32,6 +33,7 @@ type Data struct {
 
 	engine kv.Engine
 	blobs  blob.Store
+	router *deliver.Router
 }
 
 // OpenData opens what a configuration says is kept, and makes it where there is
@@ -66,6 +68,7 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
 	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
+	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.Queue = queue.New(queue.Options{
 		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Local: d.notify, Grace: queueGrace,
 	})

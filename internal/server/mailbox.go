@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"io"
+	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/deliver"
@@ -43,18 +44,20 @@ func (d *Data) notify(ctx context.Context, n *queue.Message, with queue.Change) 
 func (d *Data) deliver(ctx context.Context, j *queue.Job) []queue.Result {
 	results := make([]queue.Result, len(j.Recipients))
 	for i, number := range j.Recipients {
-		results[i] = verdict(d.deliverOne(ctx, j, j.Message.Recipients[number].Address))
+		to := &deliver.Recipient{Recipient: j.Message.Recipients[number]}
+		results[i] = verdict(to, d.deliverOne(ctx, j, to))
 	}
 	return results
 }
 
-func (d *Data) deliverOne(ctx context.Context, j *queue.Job, to addr.Address) error {
-	accounts, err := d.accounts(ctx, to)
+// deliverOne gives a message to all behind one recipient, in one commit.
+func (d *Data) deliverOne(ctx context.Context, j *queue.Job, to *deliver.Recipient) (err error) {
+	to.Resolution, err = d.Directory.ResolveFrom(ctx, j.Message.From, to.Address)
 	if err != nil {
 		return err
 	}
-	if len(accounts) == 0 {
-		return fault.New(fault.NotFound, "there is no mailbox <%s>", to)
+	if to.Resolution.Outcome != directory.Deliver {
+		return fault.New(fault.NotFound, "there is no mailbox <%s>", to.Address)
 	}
 	content, err := j.Open(ctx)
 	if err != nil {
@@ -69,13 +72,32 @@ func (d *Data) deliverOne(ctx context.Context, j *queue.Job, to addr.Address) er
 		return err
 	}
 	defer m.Release()
-	return d.Store.Update(ctx, accounts, func(tx *store.MultiTx) error { return deliver.Deliver(tx, m, accounts) })
+	mail := &deliver.Mail{Envelope: *j.Message, Header: m.Parsed.Root.Header, To: []*deliver.Recipient{to}}
+	inline, blob := m.Body()
+	e := &mail.Envelope
+	e.ID, e.Hold, e.Rewritten = e.ID.Beside(time.Now()), false, addr.Address{}
+	e.Header = nil // it is in the body now
+	e.Body = queue.Body{Data: inline, Blob: blob, Size: m.Size, Skip: m.Size - content.Size()}
+	plan, err := d.router.Plan(ctx, mail)
+	if err != nil || to.Fate == deliver.Looped {
+		return err
+	}
+	return d.Store.UpdateWith(ctx, plan.Accounts, plan.Shards(), func(tx *store.MultiTx) error { return plan.Carry(tx, m) })
 }
 
-// verdict is what became of a delivery to one of our mailboxes.
-func verdict(err error) queue.Result {
-	if err == nil {
+// verdict is what became of a delivery to an address of ours.
+func verdict(to *deliver.Recipient, err error) queue.Result {
+	switch {
+	case err != nil:
+	case to.Fate == deliver.Kept:
 		return queue.Result{Outcome: queue.Accepted, Mailbox: true, Reply: smtpwire.NewReply(250, smtpwire.EnhancedCode{2, 1, 5}, "In the mailbox")}
+	case to.Fate == deliver.Looped:
+		return queue.Result{Outcome: queue.Refused, Reply: deliver.ReplyLooped(to.Address)}
+	default:
+		return queue.Result{
+			Outcome: queue.Accepted, Notifies: to.Fate == deliver.PassedOn,
+			Reply: smtpwire.NewReply(250, smtpwire.EnhancedCode{2, 1, 5}, "Passed on"),
+		}
 	}
 	switch fault.KindOf(err) {
 	case fault.NotFound:
@@ -86,14 +108,12 @@ func verdict(err error) queue.Result {
 	return queue.Result{Reply: smtpwire.NewReply(451, smtpwire.EnhancedCode{4, 3, 0}, "The mailbox does not take the message now")}
 }
 
-// accounts are those behind an address; none if it is not ours or takes no mail.
+// accounts are those behind an address; none if it is not ours, takes no mail, or
+// passes it on: that is the queue's to do.
 func (d *Data) accounts(ctx context.Context, to addr.Address) ([]store.AccountID, error) {
 	r, err := d.Directory.Resolve(ctx, to)
-	if err != nil || r.Outcome != directory.Deliver {
+	if err != nil || r.Outcome != directory.Deliver || len(r.Forward) > 0 {
 		return nil, err
-	}
-	if len(r.Forward) > 0 {
-		return nil, fault.New(fault.Unavailable, "mail for %s cannot be forwarded at present", to)
 	}
 	accounts := make([]store.AccountID, len(r.Recipients))
 	for i, one := range r.Recipients {

@@ -1,0 +1,69 @@
+package deliver
+
+import (
+	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
+	"posthorn/internal/queue"
+	"posthorn/internal/smtpwire"
+)
+
+// ReplyLooped is what is said of a message that is Looped.
+func ReplyLooped(to addr.Address) smtpwire.Reply {
+	return smtpwire.NewReply(554, smtpwire.EnhancedCode{5, 4, 6}, "<"+to.String()+"> has forwarded this message before; it goes in circles")
+}
+
+// Tell adds to a plan what the sender is to hear as soon as it is carried out: that
+// the message has arrived, if he has asked for that (RFC 3461 §5.2.3), or that
+// it goes in circles. It is queued in the same commit, so that it is told once.
+func (r *Router) Tell(plan *Plan, mail *Mail) error {
+	report := r.report(mail)
+	if len(report.Recipients) == 0 {
+		return nil
+	}
+	notice, err := queue.NewNotification(report)
+	if err != nil {
+		return err
+	}
+	plan.Queue = append(plan.Queue, notice)
+	return nil
+}
+
+// report gathers what is to be told; without recipients, it is nothing.
+func (r *Router) report(mail *Mail) *dsn.Report {
+	e := &mail.Envelope
+	report := &dsn.Report{}
+	if e.From.IsZero() {
+		return report
+	}
+	now := r.Clock()
+	for _, to := range mail.To {
+		if one, ok := to.told(); ok && to.Notify.Wants(one.Action) {
+			one.LastAttempt = now
+			report.Recipients = append(report.Recipients, one)
+		}
+	}
+	if len(report.Recipients) == 0 {
+		return report
+	}
+	report.ID, report.Date, report.Host = string(e.ID.Beside(now)), now, r.Hostname
+	report.From, report.To, report.Language = addr.Address{Local: "postmaster", Domain: r.Hostname}, e.From, e.Language
+	report.QueueID, report.Arrived, report.EnvelopeID, report.Return = string(e.ID), e.Created, e.EnvelopeID, e.Return
+	report.Original = dsn.Original{Data: mail.Header}
+	return report
+}
+
+// told is what can be said of a recipient already.
+func (to *Recipient) told() (one dsn.Recipient, ok bool) {
+	one = dsn.Recipient{Address: to.Address, Original: to.Original}
+	switch to.Fate {
+	case Kept:
+		one.Action = dsn.Delivered
+	case Spread:
+		one.Action = dsn.Expanded
+	case Looped:
+		one.Action, one.Reply = dsn.Failed, ReplyLooped(to.Address)
+	case PassedOn:
+		return one, false // the next server will tell, or the queue
+	}
+	return one, true
+}
