@@ -261,5 +261,8 @@ func (c *Config) StoreDir() string { return filepath.Join(c.DataDir, "store") }
 // BlobDir is where large bodies lie.
 func (c *Config) BlobDir() string { return filepath.Join(c.DataDir, "blobs") }
 
+// TempDir is for what needs not outlive the process.
+func (c *Config) TempDir() string { return filepath.Join(c.DataDir, "tmp") }
+
 // ControlSocket is where a running server listens for the command line.
 func (c *Config) ControlSocket() string { return filepath.Join(c.DataDir, "control.sock") }

@@ -34,6 +34,9 @@ func (c *Content) commit(ctx context.Context) error {
 	if c.mender != nil && c.err == nil {
 		c.err = c.mender.finish()
 	}
+	if c.examined != nil && c.err == nil {
+		c.findings.Authentication, c.err = c.examined.finish()
+	}
 	if c.err != nil {
 		return c.err
 	}

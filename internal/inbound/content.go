@@ -18,19 +18,26 @@ type Content struct {
 	incoming *store.Incoming // nil once it is known that the message will be refused
 	sink     io.Writer       // incoming, or what mends the message on the way there
 	mender   *mender         // nil unless it is on that way
+	examined *examination    // likewise
 	err      error           // of the sink
 	began    time.Time
 }
 
 // Receive begins to receive the message, for the recipients accepted so far, of
-// which there must be one. The trace lines are written in front.
+// which there must be one. The trace lines are written in front; if the sender is
+// checked, at the end, with what the checks found (examination.go).
 func (t *Transaction) Receive(ctx context.Context) *Content {
 	c := &Content{tx: t, findings: t.findings, incoming: t.o.Store.NewIncoming(ctx), began: t.o.Clock()}
 	c.sink = c.incoming
+	if t.session.authenticates() {
+		c.examined = t.examine(ctx, c.incoming)
+		c.sink = c.examined
+		return c
+	}
 	_, c.err = c.sink.Write(t.trace(c.began).append(make([]byte, 0, 512)))
 	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
-		c.mender = &mender{w: c.incoming, date: c.began, id: t.ID() + "@" + t.o.Hostname}
+		c.mender = &mender{w: c.incoming, date: c.began, id: t.ID() + "@" + t.o.Hostname, hostname: t.o.Hostname}
 		if c.sink = c.mender; !t.params.Binary {
 			c.sink = message.NewCRLFWriter(c.mender)
 		}
@@ -86,6 +93,7 @@ func (c *Content) refused(ctx context.Context, err error) {
 
 // drop gives back what was kept of a message that will be refused.
 func (c *Content) drop() {
+	c.examined.drop()
 	if c.incoming != nil {
 		c.incoming.Abort()
 		c.incoming = nil

@@ -8,7 +8,8 @@
 // Flow: a Session knows who is connected; Connect and Hello say whether to speak with
 // it (peer.go). Mail begins a Transaction, Rcpt adds
 // recipients, Receive gives a Content that the message is written to while it
-// arrives, with the trace lines in front. At each of these steps checks gather
+// arrives, with the trace lines in front. The senders of messages from outside are
+// checked in the meantime (authenticate.go, examination.go). At each of these steps checks gather
 // Findings, and Decide, a pure function, says whether they break a rule of the
 // Policy (policy.go, rules.go). Commit ends it: one Update over all recipients' accounts and,
 // if some are in other domains, the message's slice of the queue (relay.go).
@@ -28,12 +29,13 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
+	"posthorn/internal/dns"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
-// Options configure an Acceptor. All but Relay, Recorder and Clock are required.
+// Options configure an Acceptor. The first four are required.
 type Options struct {
 	Hostname  string // ours, for trace lines
 	Policy    Policy
@@ -44,6 +46,8 @@ type Options struct {
 	// message; nothing else is needed. Without it such recipients are refused for now.
 	Relay    bool
 	Recorder obs.Recorder     // keeps the history; default: nobody does
+	Resolver *dns.Resolver    // to check senders from outside with (authenticate.go); default: they are not
+	TempDir  string           // for large messages while they are checked; default: the system's
 	Clock    func() time.Time // default: time.Now
 }
 
@@ -74,7 +78,8 @@ type Session struct {
 	extended bool // EHLO or LHLO, not HELO
 	tls      *tls.ConnectionState
 	account  store.AccountID
-	user     string // canonical address of the account; "": not authenticated
+	user     string           // canonical address of the account; "": not authenticated
+	sender   *pending[sender] // the checks of the transaction's sender; nil: none
 }
 
 // Secured records that the connection is encrypted now. RFC 3207 §4.2: what the

@@ -12,12 +12,15 @@ import (
 // mender completes the header of a message that a user's program hands in, while it
 // passes through to w (RFC 6409 §8.2, §8.3): a Date and a Message-ID are added in
 // front if they are missing, for which the header is held back until its end. Fields
-// that name blind copies are taken out (RFC 5322 §3.6.3). The end of every line must
+// that name blind copies are taken out (RFC 5322 §3.6.3), and so are results of checks
+// that claim to be ours (RFC 8601 §5). The end of every line must
 // be CRLF.
 type mender struct {
 	w    io.Writer
 	date time.Time
 	id   string // for the Message-ID, without its brackets
+
+	hostname string // ours
 
 	header  []byte // what is held back
 	held    []byte // the line under way, until it is known what it is
@@ -104,7 +107,7 @@ func (m *mender) end(next []byte) error {
 	if !m.named {
 		b = append(append(append(b, "Message-ID: <"...), m.id...), ">\r\n"...)
 	}
-	b = append(append(b, m.header...), next...)
+	b = append(append(b, withoutResults(m.header, m.hostname)...), next...)
 	m.header = nil
 	_, err := m.w.Write(b)
 	return err

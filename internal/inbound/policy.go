@@ -74,6 +74,8 @@ type Findings struct {
 	BareCR, BareLF bool  // the message, or the header of a binary one, has a CR or LF that is not part of a CRLF
 	Binary         bool  // the message is binary: no line of it is repaired
 	Received       int   // number of Received header fields it came with
+
+	Authentication *Authentication // whether it is from whom it says; nil: that was not checked
 }
 
 // Stage says what is being decided about.

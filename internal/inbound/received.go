@@ -19,6 +19,7 @@ type trace struct {
 	rcpt     addr.Address // the only recipient; zero if there are several
 	tls      *tls.ConnectionState
 	at       time.Time
+	results  []byte // the field that says what was found of the sender; may be empty
 }
 
 // trace gathers what the trace lines of a message say.
@@ -35,9 +36,12 @@ func (t *Transaction) trace(at time.Time) *trace {
 	return tr
 }
 
-// append writes the Return-Path and Received lines (RFC 5321 §4.4).
+// append writes the Return-Path and Received lines (RFC 5321 §4.4), and between them
+// the results: RFC 8601 §2.1 has these in the trace, where it can be seen by what is
+// below them that they are no older than our Received.
 func (t *trace) append(dst []byte) []byte {
 	dst = appendReturnPath(dst, t.from)
+	dst = append(dst, t.results...)
 	dst = append(dst, "Received: from "...)
 	dst = t.appendFrom(dst)
 	dst = append(dst, "\r\n\tby "...)

@@ -67,6 +67,9 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 		t.session.refused(ctx, t.event(obs.RecipientRefused, to.String()), err)
 		return err
 	}
+	if len(t.recipients) == 0 {
+		t.checkSender(ctx)
+	}
 	as := queue.Recipient{Address: to, Notify: p.Notify, Original: p.Original}
 	t.recipients = append(t.recipients, recipient{
 		address: to, params: p, foreign: found.Leaves, to: deliver.Recipient{Recipient: as, Resolution: resolution},

@@ -62,7 +62,7 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		Auth:          authenticator{s.data.Directory},
 		Acceptor: inbound.New(inbound.Options{
 			Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
-			Relay: s.relay != nil,
+			Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
 		}),
 	}).Serve
 }

@@ -27,6 +27,7 @@ import (
 	"posthorn/internal/config"
 	"posthorn/internal/dns"
 	"posthorn/internal/fault"
+	"posthorn/internal/inbound"
 	"posthorn/internal/pop3d"
 )
 
@@ -37,6 +38,7 @@ type Server struct {
 	certificate *certificate
 	control     *control
 	resolver    *dns.Resolver
+	tempDir     string // for messages that are being checked
 	relay       *relay // nil: mail for other servers is refused
 	background  []*background
 	maildrops   *pop3d.Locks // one session each, over all listeners
@@ -69,9 +71,12 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks(),
-		resolver: dns.New(resolverOptions(c.DNS, log)),
+		resolver: dns.New(resolverOptions(c.DNS, log)), tempDir: c.TempDir(),
 	}
-	var err error
+	err := inbound.PrepareTempDir(s.tempDir)
+	if err != nil {
+		return nil, err
+	}
 	if s.relay, err = newRelay(c, data, s.resolver, log); err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth,
 		Remote: conn.RemoteAddr().Addr(), Local: conn.LocalAddr().Addr(), Conn: conn.ID(), Log: conn.Log(),
 	})
+	defer ss.in.Close()
 	if state := conn.TLS(); state != nil {
 		ss.in.Secured(state)
 	}
