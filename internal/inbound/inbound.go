@@ -66,6 +66,9 @@ func New(o Options) *Acceptor {
 // Policy is what the Acceptor decides by.
 func (a *Acceptor) Policy() Policy { return a.o.Policy }
 
+// Now is the time that it goes by.
+func (a *Acceptor) Now() time.Time { return a.o.Clock() }
+
 // Relays says that users' mail to other domains is accepted (Options.Relay).
 func (a *Acceptor) Relays() bool { return a.o.Relay }
 

@@ -3,6 +3,7 @@ package inbound
 import (
 	"crypto/tls"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"posthorn/internal/addr"
@@ -18,6 +19,7 @@ type trace struct {
 	id       string
 	rcpt     addr.Address // the only recipient; zero if there are several
 	tls      *tls.ConnectionState
+	priority string // of MT-PRIORITY; "": not given
 	at       time.Time
 	results  []byte // the field that says what was found of the sender; may be empty
 }
@@ -27,11 +29,14 @@ func (t *Transaction) trace(at time.Time) *trace {
 	s := t.session
 	tr := &trace{
 		from: t.from, hello: s.hello, remote: s.peer.Remote, hostname: t.o.Hostname,
-		protocol: protocol(s.peer.Role, s.extended, s.tls != nil, s.user != ""),
+		protocol: protocol(s, t.params.UTF8),
 		id:       t.ID(), tls: s.tls, at: at,
 	}
 	if len(t.recipients) == 1 {
 		tr.rcpt = t.recipients[0].address
+	}
+	if t.params.Prioritized {
+		tr.priority = strconv.Itoa(t.params.Priority)
 	}
 	return tr
 }
@@ -60,6 +65,10 @@ func (t *trace) append(dst []byte) []byte {
 		// RFC 8314 §4.3: the clause that records the cipher suite.
 		dst = append(dst, "\r\n\ttls "...)
 		dst = append(dst, tls.CipherSuiteName(t.tls.CipherSuite)...)
+	}
+	if t.priority != "" { // RFC 6710 §4.1
+		dst = append(dst, "\r\n\tpriority "...)
+		dst = append(dst, t.priority...)
 	}
 	dst = append(dst, ";\r\n\t"...)
 	dst = t.at.AppendFormat(dst, time.RFC1123Z)
@@ -105,21 +114,25 @@ func nameByte(c byte) byte {
 	return '?'
 }
 
-// protocol is the name of RFC 3848 for how a message came.
-func protocol(role Role, extended, secured, authenticated bool) string {
+// protocol is the name of RFC 3848, and of RFC 6531 §4.3 with SMTPUTF8, for how a
+// message came.
+func protocol(s *Session, utf8 bool) string {
 	name := "SMTP"
 	switch {
-	case role == LMTP:
+	case s.peer.Role == LMTP:
 		name = "LMTP"
-	case extended:
-		name = "ESMTP"
-	default:
+	case !s.extended:
 		return name // HELO knows neither STARTTLS nor AUTH
+	case !utf8:
+		name = "ESMTP"
 	}
-	if secured {
+	if utf8 {
+		name = "UTF8" + name
+	}
+	if s.tls != nil {
 		name += "S"
 	}
-	if authenticated {
+	if s.user != "" {
 		name += "A"
 	}
 	return name

@@ -22,13 +22,14 @@ func TestTrace(t *testing.T) {
 			trace{
 				from: addr.Address{Local: "a b", Domain: "remote.test"}, hello: "mx.remote.test", remote: netip.MustParseAddr("192.0.2.1"),
 				hostname: "mail.example.test", protocol: "ESMTPS", id: "0123456789abcdef", rcpt: bob,
-				tls: &tls.ConnectionState{CipherSuite: tls.TLS_AES_128_GCM_SHA256}, at: at,
+				tls: &tls.ConnectionState{CipherSuite: tls.TLS_AES_128_GCM_SHA256}, priority: "-3", at: at,
 			},
 			"Return-Path: <\"a b\"@remote.test>\r\n" +
 				"Received: from mx.remote.test ([192.0.2.1])\r\n" +
 				"\tby mail.example.test with ESMTPS id 0123456789abcdef\r\n" +
 				"\tfor <bob@example.test>\r\n" +
-				"\ttls TLS_AES_128_GCM_SHA256;\r\n" +
+				"\ttls TLS_AES_128_GCM_SHA256\r\n" +
+				"\tpriority -3;\r\n" +
 				"\tSun, 01 Mar 2026 09:05:07 +0800\r\n",
 		},
 		{
@@ -56,19 +57,32 @@ func TestTrace(t *testing.T) {
 
 func TestProtocol(t *testing.T) {
 	for _, tc := range []struct {
-		role               Role
-		extended, tls, ath bool
-		want               string
+		role                     Role
+		extended, tls, ath, utf8 bool
+		want                     string
 	}{
-		{MX, false, false, false, "SMTP"},
-		{MX, true, false, false, "ESMTP"},
-		{MX, true, true, false, "ESMTPS"},
-		{Submission, true, false, true, "ESMTPA"},
-		{Submission, true, true, true, "ESMTPSA"},
-		{LMTP, true, false, false, "LMTP"},
-		{LMTP, true, true, false, "LMTPS"},
+		{MX, false, false, false, false, "SMTP"},
+		{MX, true, false, false, false, "ESMTP"},
+		{MX, true, true, false, false, "ESMTPS"},
+		{MX, true, false, false, true, "UTF8SMTP"},
+		{MX, true, true, false, true, "UTF8SMTPS"},
+		{Submission, true, false, true, false, "ESMTPA"},
+		{Submission, true, true, true, false, "ESMTPSA"},
+		{Submission, true, false, true, true, "UTF8SMTPA"},
+		{Submission, true, true, true, true, "UTF8SMTPSA"},
+		{LMTP, true, false, false, false, "LMTP"},
+		{LMTP, true, true, false, false, "LMTPS"},
+		{LMTP, true, false, false, true, "UTF8LMTP"},
+		{LMTP, true, true, false, true, "UTF8LMTPS"},
 	} {
-		if got := protocol(tc.role, tc.extended, tc.tls, tc.ath); got != tc.want {
+		s := &Session{peer: Peer{Role: tc.role}, extended: tc.extended}
+		if tc.tls {
+			s.tls = &tls.ConnectionState{}
+		}
+		if tc.ath {
+			s.user = "alice@example.test"
+		}
+		if got := protocol(s, tc.utf8); got != tc.want {
 			t.Errorf("protocol(%+v) = %s", tc, got)
 		}
 	}

@@ -36,14 +36,19 @@ func (t *Transaction) mail(ctx context.Context, m *store.Message) *deliver.Mail 
 // envelope is what the queue gets of a message, but for its recipients.
 func (t *Transaction) envelope(m *store.Message) queue.Message {
 	inline, id := m.Body()
+	wishes, skip := t.wishes(m.Parsed.Root.Header), len(appendReturnPath(nil, t.from))
 	return queue.Message{
 		ID: t.id, From: t.from, Created: t.o.Clock(),
 		// RFC 5321 §4.4: the Return-Path is for the final delivery, which is not ours.
-		Body:       queue.Body{Data: inline, Blob: id, Size: m.Size, Skip: int64(len(appendReturnPath(nil, t.from)))},
+		Body:       queue.Body{Data: inline, Blob: id, Size: m.Size, Skip: int64(skip)},
 		Return:     t.params.Return,
 		EnvelopeID: t.params.EnvelopeID,
 		// RFC 6152 §3: what the message is counts, not what the client has declared.
 		EightBit: m.Parsed.Has8Bit, Binary: t.params.Binary,
+		// RFC 6531 §3.6: SMTPUTF8 may have been said without need, and not every server has it.
+		UTF8:       t.params.UTF8 && needsUTF8(m.Parsed, skip),
+		RequireTLS: t.params.RequireTLS, TLSOptional: wishes.tlsOptional,
+		Priority: wishes.priority, NotBefore: t.params.NotBefore, DeliverBy: t.params.DeliverBy,
 	}
 }
 

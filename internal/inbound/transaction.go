@@ -37,9 +37,6 @@ type recipient struct {
 // ID names the message in trace lines, replies and logs.
 func (t *Transaction) ID() string { return string(t.id) }
 
-// IsBinary says that the message comes as BODY=BINARYMIME.
-func (t *Transaction) IsBinary() bool { return t.params.Binary }
-
 // Recipients counts the recipients accepted so far.
 func (t *Transaction) Recipients() int { return len(t.recipients) }
 
@@ -71,6 +68,9 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 		t.checkSender(ctx)
 	}
 	as := queue.Recipient{Address: to, Notify: p.Notify, Original: p.Original}
+	if t.IsHeld() { // who is behind the address is asked when the time has come
+		resolution, found.Leaves = directory.Resolution{Outcome: directory.Deliver, Forward: []directory.Forward{{Address: to}}}, true
+	}
 	t.recipients = append(t.recipients, recipient{
 		address: to, params: p, foreign: found.Leaves, to: deliver.Recipient{Recipient: as, Resolution: resolution},
 	})

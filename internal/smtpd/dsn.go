@@ -2,19 +2,13 @@ package smtpd
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"posthorn/internal/dsn"
 	"posthorn/internal/inbound"
 	"posthorn/internal/smtpwire"
 )
-
-// offersDSN says whether senders can ask for notifications here (RFC 3461). Mail
-// exchange and LMTP only lead to mailboxes; to a server that hands over mail there
-// we are one without the extension, so that it sends the notification itself
-// (RFC 3461 §5.2.2).
-func (s *session) offersDSN() bool {
-	return s.Role == inbound.Submission && s.Acceptor.Relays()
-}
 
 // The longest values, as they stand in the command (RFC 3461 §4.2, §4.4).
 const (
@@ -27,44 +21,67 @@ var (
 	badOriginal   = smtpwire.NewReply(501, code{5, 5, 4}, "ORCPT= takes rfc822; and an address in xtext (RFC 3461)")
 )
 
-// envelopeID reads the value of ENVID (RFC 3461 §4.4). The reply is zero if all is well.
-func envelopeID(value string) (string, smtpwire.Reply) {
+// readEnvelopeID reads ENVID (RFC 3461 §4.4).
+func readEnvelopeID(_ *session, p *inbound.MailParams, value string) smtpwire.Reply {
 	id, err := smtpwire.DecodeXtext(value)
 	if err != nil || len(value) > maxEnvelopeID || !isPrintable(id) {
-		return "", badEnvelopeID
+		return badEnvelopeID
 	}
-	return id, smtpwire.Reply{}
+	p.EnvelopeID = id
+	return smtpwire.Reply{}
 }
 
-// returned reads the value of RET (RFC 3461 §4.3).
-func returned(value string) (dsn.Return, smtpwire.Reply) {
+// readReturn reads RET (RFC 3461 §4.3).
+func readReturn(_ *session, p *inbound.MailParams, value string) smtpwire.Reply {
 	ret, err := dsn.ParseReturn(value)
 	if err != nil {
-		return 0, smtpwire.NewReply(501, code{5, 5, 4}, err.Error())
+		return badParam(err.Error())
 	}
-	return ret, smtpwire.Reply{}
+	p.Return = ret
+	return smtpwire.Reply{}
 }
 
-// notify reads the value of NOTIFY (RFC 3461 §4.1).
-func notify(value string) (dsn.Notify, smtpwire.Reply) {
+// readNotify reads NOTIFY (RFC 3461 §4.1).
+func readNotify(_ *session, p *inbound.RcptParams, value string) smtpwire.Reply {
 	n, err := dsn.ParseNotify(value)
 	if err != nil {
-		return 0, smtpwire.NewReply(501, code{5, 5, 4}, err.Error())
+		return badParam(err.Error())
 	}
-	return n, smtpwire.Reply{}
+	p.Notify = n
+	return smtpwire.Reply{}
 }
 
-// original reads the value of ORCPT (RFC 3461 §4.2): the type of an address, which
-// is an atom, a semicolon, and the address in xtext.
-func original(value string) (string, smtpwire.Reply) {
+// readOriginal reads ORCPT (RFC 3461 §4.2): the type of an address, which is an atom, a
+// semicolon, and the address in xtext; or in UTF-8 (RFC 6533 §3) in a transaction that
+// has it.
+func readOriginal(s *session, p *inbound.RcptParams, value string) smtpwire.Reply {
 	kind, encoded, _ := strings.Cut(value, ";")
-	address, err := smtpwire.DecodeXtext(encoded)
+	address, ok := originalAddress(encoded, s.tx.IsUTF8())
 	switch {
-	case err != nil, len(value) > maxOriginal, address == "", !isPrintable(address),
-		kind == "", !isPrintable(kind), strings.ContainsAny(kind, ` ()<>@,:\".[]`):
-		return "", badOriginal
+	case !ok, len(value) > maxOriginal, kind == "", !isPrintable(kind), strings.ContainsAny(kind, ` ()<>@,:\".[]`):
+		return badOriginal
 	}
-	return kind + ";" + address, smtpwire.Reply{}
+	p.Original = kind + ";" + address
+	return smtpwire.Reply{}
+}
+
+// originalAddress decodes the address of ORCPT. Many programs send it as it is, with
+// a + or = of its own: where that cannot be xtext, it is what was meant.
+func originalAddress(encoded string, utf8 bool) (string, bool) {
+	isText := isPrintable
+	if utf8 {
+		isText = isUTF8Text
+	}
+	address, err := smtpwire.DecodeXtext(encoded)
+	if err != nil || !isText(address) {
+		address = encoded
+	}
+	return address, address != "" && isText(address)
+}
+
+// isUTF8Text says that a text is UTF-8 without control characters.
+func isUTF8Text(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
 // isPrintable says that a text is printable ASCII.

@@ -2,12 +2,10 @@ package smtpd
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 
 	"posthorn/internal/inbound"
-	"posthorn/internal/sasl"
 	"posthorn/internal/smtpwire"
 )
 
@@ -50,24 +48,11 @@ func (s *session) ehlo(ctx context.Context, args string) (smtpwire.Reply, error)
 	if r, err := s.introduce(ctx, args, true); !r.IsZero() {
 		return r, err
 	}
-	lines := []string{s.Hostname, "PIPELINING", "8BITMIME", "BINARYMIME", "CHUNKING", "ENHANCEDSTATUSCODES"}
-	if limit := s.Acceptor.Policy().MaxSize; limit > 0 {
-		lines = append(lines, "SIZE "+strconv.FormatInt(limit, 10))
-	} else {
-		lines = append(lines, "SIZE")
-	}
-	if s.offersDSN() {
-		lines = append(lines, "DSN")
-	}
-	if s.conn.OffersTLS() {
-		lines = append(lines, "STARTTLS")
-	}
-	if s.mayAuth() {
-		names := "AUTH"
-		for _, m := range sasl.Mechanisms() {
-			names += " " + m.Name
+	lines := []string{s.Hostname}
+	for i := range extensions {
+		if e := &extensions[i]; e.isOffered(s) {
+			lines = append(lines, e.line(s))
 		}
-		lines = append(lines, names)
 	}
 	return smtpwire.NewReply(250, code{}, lines...), nil
 }

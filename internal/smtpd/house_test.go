@@ -92,6 +92,7 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("submissions", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("plain", Options{Role: inbound.Submission, PlaintextAuth: true}, wire.Options{})
 	start("relay", Options{Role: inbound.Submission, PlaintextAuth: true, Acceptor: relaying}, wire.Options{})
+	start("relays", Options{Role: inbound.Submission, Acceptor: relaying}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("relaymx", Options{Role: inbound.MX, Acceptor: relaying}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
 	for name, o := range guarded(in) {
@@ -133,7 +134,7 @@ func (h *house) dial(connection string) net.Conn {
 	}
 	nc := server.Dial()
 	h.conns[connection] = nc
-	if name == "submissions" {
+	if name == "submissions" || name == "relays" {
 		return tls.Client(nc, h.client)
 	}
 	return nc
@@ -199,11 +200,7 @@ func (h *house) queued() []string {
 // describe spells a queued message out: its envelope, then its text.
 func describe(ctx context.Context, j *queue.Job) string {
 	var b strings.Builder
-	m := j.Message
-	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v%s\r\n", m.ID, m.From, m.EnvelopeID, m.Return, m.EightBit, rarities(m))
-	for _, to := range m.Recipients {
-		fmt.Fprintf(&b, "to=<%s> notify=%v orcpt=%q\r\n", to.Address, to.Notify, to.Original)
-	}
+	b.WriteString(envelope(j.Message))
 	content, err := j.Open(ctx)
 	if err != nil {
 		return err.Error()
@@ -213,6 +210,27 @@ func describe(ctx context.Context, j *queue.Job) string {
 		return err.Error()
 	}
 	return b.String()
+}
+
+// envelope spells a queued message's envelope out.
+func envelope(m *queue.Message) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v%s\r\n", m.ID, m.From, m.EnvelopeID, m.Return, m.EightBit, rarities(m))
+	for _, to := range m.Recipients {
+		fmt.Fprintf(&b, "to=<%s> notify=%v orcpt=%q\r\n", to.Address, to.Notify, to.Original)
+	}
+	return b.String()
+}
+
+// waiting gives the envelopes in the queue.
+func (h *house) waiting() []string {
+	q := queue.New(queue.Options{Engine: h.memory, Blobs: h.blobs, Hostname: "mail.example.test", Postmaster: address("postmaster")})
+	var all []string
+	h.must(q.List(context.Background(), queue.Filter{}, func(s queue.Status) bool {
+		all = append(all, envelope(s.Message))
+		return true
+	}))
+	return all
 }
 
 // rarities spells out what few envelopes have.
@@ -225,6 +243,15 @@ func rarities(m *queue.Message) string {
 		if r.set {
 			text += " " + r.name
 		}
+	}
+	if m.Priority != 0 {
+		text += fmt.Sprintf(" priority=%d", m.Priority)
+	}
+	if !m.NotBefore.IsZero() {
+		text += " hold=" + m.NotBefore.Sub(m.Created).String()
+	}
+	if by := m.DeliverBy; !by.At.IsZero() {
+		text += fmt.Sprintf(" by=%v return=%v trace=%v", by.At.Sub(m.Created), by.Return, by.Trace)
 	}
 	return text
 }
@@ -283,6 +310,13 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 			}
 			return nil
 		},
+		// waiting TEXT: the only envelope in the queue, which nobody has tried
+		"waiting": func(args []string, texts map[string]string) error {
+			if all := h.waiting(); len(all) != 1 || !like(texts[args[0]], all[0]) {
+				return fmt.Errorf("the envelopes are %q", all)
+			}
+			return nil
+		},
 		// send CONNECTION BYTES: so much of a message, in lines
 		"send": func(args []string, _ map[string]string) error {
 			n, err := strconv.Atoi(args[1])
@@ -307,6 +341,11 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 		// commits fail KIND, commits work
 		"commits": func(args []string, _ map[string]string) error {
 			return h.fail(strings.Join(args[1:], ""))
+		},
+		// account NAME: one more
+		"account": func(args []string, _ map[string]string) error {
+			_, err := h.dir.AddAccount(context.Background(), address(args[0]), "secret")
+			return err
 		},
 		// blobs BYTES: room left for large bodies
 		"blobs": func(args []string, _ map[string]string) error {

@@ -3,9 +3,11 @@ package smtpd
 import (
 	"context"
 
-	"posthorn/internal/inbound"
 	"posthorn/internal/smtpwire"
 )
+
+// Whose mailbox <postmaster> is, may be another question when the time has come.
+var replyWhichPostmaster = smtpwire.NewReply(501, code{5, 1, 3}, "The message is to be held: name the postmaster's domain, too")
 
 // rcpt adds a recipient (RFC 5321 §4.1.1.3).
 func (s *session) rcpt(ctx context.Context, args string) (smtpwire.Reply, error) {
@@ -20,33 +22,17 @@ func (s *session) rcpt(ctx context.Context, args string) (smtpwire.Reply, error)
 		return badSyntax(err), nil
 	}
 	known, reply := s.rcptParams(params)
-	if !reply.IsZero() {
+	switch {
+	case !reply.IsZero():
 		return reply, nil
-	}
-	if !to.IsASCII() {
-		return noUTF8, nil
+	case !s.tx.IsUTF8() && !to.IsASCII():
+		return noUTF8Recipient, nil
+	case to.Domain == "" && s.tx.IsHeld():
+		return replyWhichPostmaster, nil
 	}
 	if err := s.tx.Rcpt(ctx, to, known); err != nil {
 		s.refused++
 		return s.refusal(err)
 	}
 	return smtpwire.NewReply(250, code{2, 1, 5}, "Recipient noted"), nil
-}
-
-// rcptParams looks at the parameters of RCPT. The reply is zero if all are well.
-func (s *session) rcptParams(params smtpwire.Params) (known inbound.RcptParams, reply smtpwire.Reply) {
-	for _, p := range params {
-		switch {
-		case p.Keyword == "NOTIFY" && s.offersDSN():
-			known.Notify, reply = notify(p.Value)
-		case p.Keyword == "ORCPT" && s.offersDSN():
-			known.Original, reply = original(p.Value)
-		default:
-			reply = unknownParam(p)
-		}
-		if !reply.IsZero() {
-			break
-		}
-	}
-	return known, reply
 }

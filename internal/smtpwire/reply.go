@@ -1,6 +1,11 @@
 package smtpwire
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // EnhancedCode is a status code of RFC 3463: class, subject, detail. The zero value
 // means that there is none.
@@ -53,9 +58,11 @@ const maxReplyText = 512 - 16 - 2
 
 // Append renders the reply: every line begins with the code and, RFC 2034 §4, with
 // the enhanced code, and all but the last have a hyphen after the code. A line that
-// is too long goes on in the next one.
+// is too long goes on in the next one. What is not ASCII is spelled as RFC 6533 §3 has
+// it in an ASCII environment, "\x{E4}": RFC 6531 §3.7.4.2 lets nothing else out.
 func (r Reply) Append(dst []byte) []byte {
 	for i, line := range r.Lines {
+		line = asciiOnly(line)
 		for len(line) > maxReplyText {
 			n := breakAt(line)
 			dst = r.appendLine(dst, line[:n], false)
@@ -69,19 +76,31 @@ func (r Reply) Append(dst []byte) []byte {
 	return dst
 }
 
+// asciiOnly spells a text in ASCII.
+func asciiOnly(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\x{%X}`, r)
+		}
+	}
+	return b.String()
+}
+
 // breakAt is where to break a line that is too long: at its last space that fits,
-// else where it is full, but not within a character.
+// else where it is full.
 func breakAt(line string) int {
 	for i := maxReplyText; i > maxReplyText/2; i-- {
 		if line[i] == ' ' {
 			return i
 		}
 	}
-	n := maxReplyText
-	for n > maxReplyText-3 && line[n]&0xc0 == 0x80 {
-		n--
-	}
-	return n
+	return maxReplyText
 }
 
 func (r Reply) appendLine(dst []byte, text string, last bool) []byte {
