@@ -224,7 +224,7 @@ func envelope(m *queue.Message) string {
 
 // waiting gives the envelopes in the queue.
 func (h *house) waiting() []string {
-	q := queue.New(queue.Options{Engine: h.memory, Blobs: h.blobs, Hostname: "mail.example.test", Postmaster: address("postmaster")})
+	q := queue.New(queue.Options{Engine: h.memory, Blobs: h.blobs, Settings: queue.Settings{Hostname: "mail.example.test", Postmaster: address("postmaster")}})
 	var all []string
 	h.must(q.List(context.Background(), queue.Filter{}, func(s queue.Status) bool {
 		all = append(all, envelope(s.Message))
