@@ -18,6 +18,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
+	"posthorn/internal/history"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
@@ -100,6 +101,7 @@ type Options struct {
 	Directory *directory.Directory
 	Store     *store.Store
 	Queue     *queue.Queue
+	History   *history.History
 }
 
 // Admin carries out operations.

@@ -47,6 +47,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, ListQueue, a.listQueue)
 	handle(mux, ShowQueue, a.showQueue)
 	handle(mux, OperateQueue, a.operateQueue)
+	handle(mux, SearchHistory, a.searchHistory)
 	handle(mux, Verify, a.verify)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fault.New(fault.Unsupported, "this posthorn has no operation %s; client and server may be of different versions", r.URL.Path))

@@ -43,5 +43,7 @@ var (
 	ShowQueue    = Operation[Name, QueuedMessage]{"queue/show"}
 	OperateQueue = Operation[QueueOrder, QueueAffected]{"queue/operate"}
 
+	SearchHistory = Operation[HistoryQuery, HistoryAnswer]{"history/search"}
+
 	Verify = Operation[Nothing, Verified]{"verify"}
 )

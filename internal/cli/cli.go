@@ -52,6 +52,7 @@ type commands struct {
 	Domain  domainCommand  `cmd:"" help:"Domains: whose mail is taken."`
 	Alias   aliasCommand   `cmd:"" help:"Aliases: addresses whose mail goes to others."`
 	Queue   queueCommand   `cmd:"" help:"The queue: mail that other servers still have to take."`
+	History historyCommand `cmd:"" help:"What happened to messages, and why."`
 	Verify  verifyCommand  `cmd:"" help:"Prove that everything stored is as it should be."`
 	Conf    configCommand  `cmd:"" name:"config" help:"The configuration file."`
 	Version versionCommand `cmd:"" help:"Tell the version."`

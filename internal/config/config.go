@@ -34,6 +34,7 @@ type Config struct {
 	Routes    []Route
 	DNS       DNS
 	Relay     Relay
+	History   History
 	Limits    Limits
 	Log       Log
 }
@@ -209,6 +210,11 @@ type Relay struct {
 	Networks []netip.Prefix // of clients on listeners for smtp
 }
 
+// History says how long it is known what happened to messages.
+type History struct {
+	Days int // 0: nothing is kept
+}
+
 // Limits bounds what a peer may use.
 type Limits struct {
 	Exempt         []netip.Prefix // networks that rate, connection and ban limits never apply to
@@ -240,6 +246,7 @@ func Default() Config {
 			DelayNotice: 4 * time.Hour,
 			Connections: 20,
 		},
+		History: History{Days: 14},
 		Limits: Limits{
 			MaxMessageSize: 50_000_000,
 			MaxRecipients:  1000,

@@ -67,6 +67,12 @@ func (c *Config) tables() []table {
 				doc: "Most connections at a time to one destination.",
 			},
 		}},
+		{"history", "What happened to messages, for `posthorn history`.", []field{
+			{
+				name: "days", value: count(&c.History.Days, 0, 3650),
+				doc: "How many days it is kept: about 150 bytes a message and recipient. 0 keeps nothing.",
+			},
+		}},
 		{"dns", "Who is asked for the names of other servers.", []field{
 			{
 				name: "servers", value: servers(&c.DNS.Servers), example: `["127.0.0.1:53"]`,

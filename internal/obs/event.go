@@ -101,6 +101,16 @@ func (k EventKind) String() string {
 	return kindNames[k]
 }
 
+// EventKindNamed finds the kind with a name; 0 if there is none.
+func EventKindNamed(name string) EventKind {
+	for k := EventKind(1); k < numKinds; k++ {
+		if kindNames[k] == name {
+			return k
+		}
+	}
+	return 0
+}
+
 // attempted says that a kind tells of an attempt to deliver, or of the end of all.
 func (k EventKind) attempted() bool { return k >= Delivered && k <= Expired }
 

@@ -92,6 +92,9 @@ func TestEveryKindHasItsOwnName(t *testing.T) {
 		} else {
 			seen[name] = true
 		}
+		if got := EventKindNamed(k.String()); got != k {
+			t.Errorf("kind %d is found as %d", k, got)
+		}
 	}
 	if got := EventKind(200).String(); got != "event 200" {
 		t.Errorf("a kind of the future is %q", got)

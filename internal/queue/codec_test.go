@@ -112,6 +112,9 @@ func TestID(t *testing.T) {
 			t.Errorf("%s in slice %d: %v", id, slice, err)
 		}
 		seen[id] = true
+		if at, ok := id.Time(); !ok || !at.Equal(now) {
+			t.Errorf("%s is of %v, %v", id, at, ok)
+		}
 	}
 	if a, b := NewID(now), NewID(now.Add(time.Millisecond)); a >= b {
 		t.Errorf("%s is not before %s", a, b)
@@ -119,6 +122,9 @@ func TestID(t *testing.T) {
 	for _, bad := range []ID{"", "short", "0123456789abcdeF", "0123456789abcdew", "0123456789abcdef0"} {
 		if bad.check() == nil {
 			t.Errorf("%q is let pass", bad)
+		}
+		if _, ok := bad.Time(); ok {
+			t.Errorf("%q has a time", bad)
 		}
 	}
 	if s := ShardOf("000000000000000v"); s != "q/0f" {

@@ -40,6 +40,15 @@ func (id ID) Beside(at time.Time) ID { return newIDIn(sliceOf(id), at) }
 
 const idLength = 16
 
+// Time is when the ID was made; false if it is none.
+func (id ID) Time() (time.Time, bool) {
+	raw, err := idEncoding.DecodeString(string(id))
+	if err != nil || id.check() != nil {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw) >> 16)), true
+}
+
 // check says what is wrong with an ID, if anything; a fault.Invalid.
 func (id ID) check() error {
 	if len(id) != idLength || strings.Trim(string(id), idAlphabet) != "" {

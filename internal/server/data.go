@@ -14,6 +14,7 @@ import (
 	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
+	"posthorn/internal/history"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/pebblekv"
 	"posthorn/internal/kv/pgkv"
@@ -24,12 +25,16 @@ import (
 // queueGrace is how long deliveries under way may go on when the server ends.
 const queueGrace = 10 * time.Second
 
+// historyGrace is how long the last events may take to be written.
+const historyGrace = 5 * time.Second
+
 // Data is everything that is kept, opened. A running server has it, or one command
 // that works on a stopped one: the lock on the files in data_dir tells.
 type Data struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Queue     *queue.Queue
+	History   *history.History
 
 	engine kv.Engine
 	blobs  blob.Store
@@ -69,20 +74,32 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
 	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
+	d.History = newHistory(c, engine, log)
 	d.Queue = queue.New(queue.Options{
-		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Local: d.notify, Grace: queueGrace,
+		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.History,
+		Local: d.notify, Grace: queueGrace,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
 	return d
 }
 
+func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.History {
+	return history.New(history.Options{
+		Engine: engine, Logger: log, Days: c.History.Days,
+		Began: func(message string) (time.Time, bool) { return queue.ID(message).Time() },
+	})
+}
+
 // Admin gives the operations on the data.
 func (d *Data) Admin() *admin.Admin {
-	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store, Queue: d.Queue})
+	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History})
 }
 
 // Close closes everything, when nobody uses it any more.
 func (d *Data) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), historyGrace)
+	defer cancel()
+	d.History.Close(ctx)
 	d.Directory.Close()
 	return errors.Join(d.engine.Close(), d.blobs.Close())
 }

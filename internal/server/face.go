@@ -63,6 +63,7 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		Acceptor: inbound.New(inbound.Options{
 			Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
 			Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
+			Recorder: s.data.History,
 		}),
 	}).Serve
 }

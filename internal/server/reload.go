@@ -43,6 +43,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	warnOfCertificate(cert, c.Hostname, s.log)
 	s.warnOfRestart(c)
 	s.data.Queue.Change(queueSettings(c))
+	s.data.History.SetDays(c.History.Days)
 	s.resolver.Set(resolverOptions(c.DNS, s.log))
 	s.relay.exchange(out)
 	s.exchangeDoors(c, sockets, kept)

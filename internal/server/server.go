@@ -93,7 +93,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	}
 	s.relay.start()
 	s.background = []*background{
-		startMaintenance(log, data.Store.Maintain, s.relay.tidy), startMemory(),
+		startMaintenance(log, data.Store.Maintain, data.History.Forget, s.relay.tidy), startMemory(),
 		startKeeper(data.Directory, s.resolver, log),
 	}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
