@@ -1,6 +1,7 @@
 package obs
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -24,7 +25,7 @@ type Event struct {
 	Remote   netip.Addr
 	Hello    string // what the client calls itself
 	User     string // whom it has proven to be, or claims to be
-	TLS      string // the version; "": in clear
+	TLS      string // "TLS 1.3"; of a Delivered also who proved that it was the right server; "": in clear
 
 	From string // the reverse-path; "": the null one
 	To   []EventRecipient
@@ -139,11 +140,10 @@ func (e *Event) attrs() []slog.Attr {
 	case MessageRefused, BrokenOff:
 		all = append(all, slog.Int64("size", e.Size))
 	case Accepted:
-		tls := e.TLS
-		if tls == "" {
-			tls = "none"
-		}
-		all = append(all, slog.Int64("size", e.Size), slog.String("tls", tls), slog.Duration("took", e.Took.Round(time.Microsecond)))
+		all = append(all, slog.Int64("size", e.Size), slog.String("tls", cmp.Or(e.TLS, "none")), slog.Duration("took", e.Took.Round(time.Microsecond)))
+	}
+	if e.Kind == Delivered && e.Host != "" {
+		text("tls", cmp.Or(e.TLS, "none"), true)
 	}
 	text("action", e.Action, false)
 	text("related", e.Related, false)

@@ -90,7 +90,10 @@ func (d *delivery) lookUp(ctx context.Context) ([]target, *queue.Result) {
 		return d.out.targets(ctx, d.destination)
 	}
 	var policy sync.WaitGroup
-	policy.Go(func() { d.sts = d.out.o.Policies.Get(ctx, d.destination) })
+	policy.Go(func() {
+		d.sts = d.out.o.Policies.Get(ctx, d.destination)
+		d.countFetch()
+	})
 	defer policy.Wait()
 	return d.out.targets(ctx, d.destination)
 }

@@ -37,13 +37,15 @@ import (
 	"posthorn/internal/mtasts"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
+	"posthorn/internal/tlsrpt"
 )
 
 // Options configure an Outbound. Hostname and Resolver are required.
 type Options struct {
 	Hostname string // ours, said to every server
 	Resolver Resolver
-	Policies *mtasts.Cache // nil: domains have no MTA-STS policies
+	Policies *mtasts.Cache   // nil: domains have no MTA-STS policies
+	Sessions *tlsrpt.Counter // nil: nobody wants to know how TLS went
 	Routes   []Route
 	// Ours says that an address leads to this server. Default: that of the loopback.
 	Ours func(netip.Addr) bool

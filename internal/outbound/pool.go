@@ -40,6 +40,7 @@ type session struct {
 	door   door
 	ip     netip.Addr
 	remote string // "mx.example.test [192.0.2.1]"
+	tls    string // "TLS 1.3, DANE"; "": in clear
 	client *smtpclient.Client
 	reused bool
 	timer  *time.Timer // in the pool: it ends the wait

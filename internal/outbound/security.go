@@ -10,6 +10,7 @@ import (
 	"posthorn/internal/mtasts"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
+	"posthorn/internal/tlsrpt"
 )
 
 // assurance is what a host has to prove before it gets a message, and why.
@@ -37,6 +38,22 @@ func (d *delivery) config(a assurance) *tls.Config {
 		}
 	}
 	return c
+}
+
+// secured tells how a connection is protected, and who says that it is the right one.
+func (d *delivery) secured(client *smtpclient.Client, a assurance) string {
+	state := client.TLS()
+	switch {
+	case state == nil:
+		return ""
+	case a.dane.Proves():
+		return tls.VersionName(state.Version) + ", DANE"
+	case a.tls == smtpclient.TLSVerified && d.sts.Policy.Mode == mtasts.Enforce:
+		return tls.VersionName(state.Version) + ", MTA-STS"
+	case a.tls == smtpclient.TLSVerified:
+		return tls.VersionName(state.Version) + ", verified"
+	}
+	return tls.VersionName(state.Version)
 }
 
 // assure finds out what a target has to prove. Instead there may be a result: the
@@ -87,6 +104,8 @@ func (d *delivery) askPolicies(ctx context.Context, t *target, a *assurance) *qu
 			refusal := ours(queue.Unreachable, code{4, 7, 5}, "%s may say in DNS how it proves itself (TLSA), but that cannot be looked up: %v", t.host, err)
 			if fault.Is(err, fault.Canceled) {
 				refusal = interrupted()
+			} else {
+				d.countFailure(tlsrpt.Policy{Type: tlsrpt.DANE, Domain: t.host}, t.host, tlsrpt.DNSSECInvalid, err.Error())
 			}
 			return &refusal
 		}
@@ -105,6 +124,7 @@ func (d *delivery) askPolicies(ctx context.Context, t *target, a *assurance) *qu
 	}
 	if !d.sts.Policy.Matches(t.host) { // RFC 8461 §4.1
 		refusal := ours(queue.Unreachable, code{4, 7, 5}, "%s is not a server that the MTA-STS policy of %s names", t.host, d.destination)
+		d.countFailure(d.stsPolicy(), t.host, tlsrpt.ValidationFailure, t.host+" is not in the policy")
 		return &refusal
 	}
 	a.demand(smtpclient.TLSVerified, "the MTA-STS policy of "+d.destination)

@@ -51,17 +51,29 @@ func (d *delivery) session(ctx context.Context, t *target, a assurance) (*sessio
 	}
 	remote := name(t, won.ip)
 	client, err := smtpclient.Open(ctx, won.nc, d.options(way, a))
-	if e := (*smtpclient.Error)(nil); err != nil && errors.As(err, &e) && e.Stage == smtpclient.AtTLS &&
-		way.tls == smtpclient.TLSOpportunistic && !way.implicit && ctx.Err() == nil {
+	atTLS := err
+	if !isAtTLS(err) || ctx.Err() != nil {
+		atTLS = nil
+	}
+	if atTLS != nil && way.tls == smtpclient.TLSOpportunistic && !way.implicit {
 		// Encryption that does not work is worth no less than none (RFC 7435 §3).
 		d.out.log.InfoContext(ctx, "TLS does not work: sending in clear", "remote", remote, "err", err)
 		client, err = d.inClear(ctx, t, won.ip, way, a)
+	}
+	if err == nil || atTLS != nil {
+		d.countSession(t, a, won, client, atTLS)
 	}
 	if err != nil {
 		result := d.unopened(err, remote, a)
 		return nil, &result
 	}
-	return &session{door: way, ip: won.ip, remote: remote, client: client}, nil
+	return &session{door: way, ip: won.ip, remote: remote, client: client, tls: d.secured(client, a)}, nil
+}
+
+// isAtTLS says that a session failed at TLS.
+func isAtTLS(err error) bool {
+	var e *smtpclient.Error
+	return errors.As(err, &e) && e.Stage == smtpclient.AtTLS
 }
 
 func (d *delivery) connect(ctx context.Context, t *target) (won dialed, err error) {

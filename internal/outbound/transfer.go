@@ -86,6 +86,9 @@ func (d *delivery) record(positions []int, outcomes []smtpclient.Outcome, s *ses
 	}
 	for n, i := range positions {
 		v := judge(outcomes[n], s.remote, company)
+		if v.result.Outcome == queue.Accepted {
+			v.result.TLS = s.tls
+		}
 		v.result.Mailbox = s.door.lmtp && v.result.Outcome == queue.Accepted
 		gone = gone || v.lost
 		if v.final {

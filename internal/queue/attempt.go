@@ -31,6 +31,7 @@ type Result struct {
 	Remote   string         // who said it: "mx.example.net [192.0.2.1]"; "": we did
 	Notifies bool           // of an Accepted: the next server sends word of success itself (RFC 3461 §5.2.1)
 	Mailbox  bool           // of an Accepted: it is in a mailbox, and not only with the next server
+	TLS      string         // of an Accepted: how it travelled: "TLS 1.3, DANE"; "": in clear
 
 	interrupted bool // the attempt was broken off by us, and is none
 }

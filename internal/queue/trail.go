@@ -35,6 +35,7 @@ func (q *Queue) attempted(ctx context.Context, c *commit, j *Job, results []Resu
 		p := &c.st.progress[i]
 		e := c.st.event(p.State.kindOf(), c.now, i)
 		e.Destination, e.Host, e.Reply, e.Attempts, e.Mailbox = j.Destination, r.Remote, r.Reply.String(), p.Attempts, r.Mailbox
+		e.TLS = r.TLS
 		if p.State == Pending {
 			e.Next = p.Next
 		}
