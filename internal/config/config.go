@@ -33,6 +33,7 @@ type Config struct {
 	Queue     Queue
 	Routes    []Route
 	DNS       DNS
+	Reports   TLSReports
 	Relay     Relay
 	History   History
 	Limits    Limits
@@ -193,6 +194,11 @@ const (
 type DNS struct {
 	Servers []netip.AddrPort // recursive servers, the preferred first; empty: those of the system
 	TrustAD *bool            // whether they are believed to have validated an answer; nil: see Trusted
+}
+
+// TLSReports says whether other domains are told how TLS with their servers went.
+type TLSReports struct {
+	From string // the address that tells them; "": nobody is told
 }
 
 // Trusted says whether these servers are believed if they call an answer authentic.

@@ -95,8 +95,9 @@ func full() Config {
 				Retry: []time.Duration{time.Minute}, GiveUp: new(24 * time.Hour), DelayNotice: new(time.Duration(0)), Connections: new(3),
 			},
 		},
-		DNS:   DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
-		Relay: Relay{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}},
+		DNS:     DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
+		Reports: TLSReports{"tls@example.test"},
+		Relay:   Relay{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}},
 		Limits: Limits{
 			Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxMessageSize: 64 << 20, MaxRecipients: 200,
 			MaxConns: 10, MaxConnsPerIP: 5, GreetDelay: 3 * time.Second, Tarpit: time.Minute,

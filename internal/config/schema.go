@@ -83,6 +83,12 @@ func (c *Config) tables() []table {
 				doc: "Believe them when they say that an answer is authentic (DNSSEC), on which DANE rests. Without this key: if all of them are on this machine.",
 			},
 		}},
+		{"tls_reports", "Domains may ask in DNS to be told once a day how TLS with their servers went (RFC 8460).", []field{
+			{
+				name: "from", value: text(&c.Reports.From, isAddress), example: `"tls-reports@example.test"`,
+				doc: "The address that tells them, and that answers to their postmasters. Without it nobody is told.",
+			},
+		}},
 	}
 	all = append(all, c.policyTables()...)
 	return append(all, table{"log", "The level can be changed with SIGHUP.", []field{

@@ -300,6 +300,18 @@ func word(p *string, want string) value {
 	})
 }
 
+// isAddress says what is wrong with a mail address in ASCII, without quotes.
+func isAddress(s string) error {
+	local, domain, _ := strings.Cut(s, "@")
+	odd := strings.ContainsFunc(local, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, c)
+	})
+	if local == "" || odd || local[0] == '.' || strings.HasSuffix(local, ".") || strings.Contains(local, "..") || !isName(domain) {
+		return wantError(s, `a mail address; want "postmaster@example.test"`)
+	}
+	return nil
+}
+
 // isName says that a text is a domain name in ASCII.
 func isName(s string) bool {
 	if s == "" || len(s) > 253 {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"posthorn/internal/outbound"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
+	"posthorn/internal/tlsrpt"
 )
 
 const (
@@ -32,6 +34,8 @@ type relay struct {
 	resolver *dns.Resolver
 	shelf    outbound.Shelf
 	policies *mtasts.Cache
+	sessions *tlsrpt.Counter
+	reports  atomic.Pointer[tlsrpt.Options]
 	out      atomic.Pointer[outbound.Outbound]
 	turn     *turn // nil: nobody else can be at the engine
 	running  *background
@@ -46,6 +50,8 @@ func newRelay(c *config.Config, data *Data, resolver *dns.Resolver, log *slog.Lo
 	}
 	r := &relay{data: data, log: log, resolver: resolver, shelf: outbound.Shelf{Engine: data.engine}}
 	r.policies = mtasts.New(mtasts.Options{Resolver: resolver, Store: r.shelf, Logger: log})
+	r.setReports(c)
+	r.sessions = tlsrpt.New(func() tlsrpt.Options { return *r.reports.Load() })
 	r.cut, r.cutNow = context.WithCancel(context.Background())
 	if c.Store.Engine == config.Postgres {
 		r.turn = newTurn(data.engine, log)
@@ -68,7 +74,8 @@ func (r *relay) outbound(c *config.Config) (*outbound.Outbound, error) {
 		return nil, err
 	}
 	return outbound.New(outbound.Options{
-		Hostname: c.Hostname, Resolver: r.resolver, Policies: r.policies, Routes: ways, Ours: ours(), Logger: r.log,
+		Hostname: c.Hostname, Resolver: r.resolver, Policies: r.policies, Sessions: r.sessions,
+		Routes: ways, Ours: ours(), Logger: r.log,
 		Timeouts: smtpclient.Timeouts{Goodbye: goodbye},
 	}), nil
 }
@@ -95,12 +102,22 @@ func (r *relay) start() {
 	}
 	r.running = startBackground(func(ctx context.Context) {
 		if r.turn == nil {
-			r.runQueue(ctx)
+			r.run(ctx)
 		} else {
-			r.turn.run(ctx, r.runQueue)
+			r.turn.run(ctx, r.run)
 		}
 		r.out.Load().Close()
 	})
+}
+
+// run does what one node at a time does, until ctx is done.
+func (r *relay) run(ctx context.Context) {
+	var counting sync.WaitGroup
+	count, enough := context.WithCancel(context.WithoutCancel(ctx)) // the last deliveries count, too
+	counting.Go(func() { r.sessions.Run(count) })
+	r.runQueue(ctx)
+	enough()
+	counting.Wait()
 }
 
 // runQueue runs the queue until ctx is done.

@@ -46,6 +46,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.data.History.SetDays(c.History.Days)
 	s.resolver.Set(resolverOptions(c.DNS, s.log))
 	s.relay.exchange(out)
+	s.relay.setReports(c)
 	s.exchangeDoors(c, sockets, kept)
 	c.DataDir, c.Store, c.Blob, c.Queue.Enabled = s.config.DataDir, s.config.Store, s.config.Blob, s.config.Queue.Enabled
 	s.config = c
