@@ -150,8 +150,22 @@ func TestHoldFaults(t *testing.T) {
 			}
 		})
 	}
-	if err := holdFault(os.NewSyscallError("write", os.ErrDeadlineExceeded)); !fault.Is(err, fault.Unavailable) {
-		t.Error(err)
+}
+
+// A disk that is full when the file is written keeps the message out, and the client
+// may try again.
+func TestHoldFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hold{file: full}
+	if _, err := h.Write([]byte("x")); !fault.Is(err, fault.StorageFull) {
+		t.Errorf("a full disk: %v", err)
+	}
+	h.drop()
+	if h.file != nil || h.memory != nil {
+		t.Error("something is still held")
 	}
 }
 
