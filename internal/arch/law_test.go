@@ -31,7 +31,7 @@ var floors = map[string]int{
 
 	"internal/server": 8, "internal/cli": 8,
 
-	"cmd/posthorn": 9,
+	"cmd/posthorn": 9, "bench": 9,
 
 	"internal/transcript": 0, "internal/arch": 9, "test": 9,
 }
@@ -62,12 +62,12 @@ var outside = map[string][]string{
 	"github.com/emersion/go-msgauth":      {"internal/dkim"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob"},
-	"github.com/miekg/dns":                {"internal/dns"},
+	"github.com/miekg/dns":                {"internal/dns", "bench/relay"},
 	"github.com/pelletier/go-toml/v2":     {"internal/config"},
 	"github.com/prometheus/client_golang": {"internal/obs"},
 	"golang.org/x/crypto":                 {"internal/directory", "internal/sasl"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dmarc"},
-	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server"},
+	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server", "bench/relay"},
 	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
 	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
 	"golang.org/x/text":                   {"internal/addr", "internal/directory", "internal/message", "internal/store", "test/peers"},
