@@ -76,6 +76,7 @@ var outside = map[string][]string{
 // outsideOfTests are the modules that any test may import, in addition.
 var outsideOfTests = []string{
 	"github.com/cockroachdb/pebble/v2", // its file system that loses power
+	"github.com/emersion/go-msgauth",   // what others make of our signatures
 	"golang.org/x/tools",               // txtar
 	"pgregory.net/rapid",
 }

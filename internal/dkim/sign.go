@@ -62,10 +62,6 @@ func (d *Digest) inHeader(p []byte) {
 	d.header = d.header[:end]
 }
 
-// Header is the header without its blank line, once that has passed. It must not be
-// modified.
-func (d *Digest) Header() []byte { return d.header }
-
 // Sign gives the signatures of the message that has passed, lines of a header that
 // belong in front of it, one for each key. Kind of error: Invalid, if a message
 // like this cannot be signed.
@@ -89,6 +85,13 @@ func (d *Digest) Sign(at time.Time, keys ...Key) ([]byte, error) {
 		lines = append(lines, line...)
 	}
 	return lines, nil
+}
+
+// Sign signs a message that is at hand as a whole.
+func Sign(message []byte, at time.Time, keys ...Key) ([]byte, error) {
+	d := NewDigest()
+	_, _ = d.Write(message) // it never fails
+	return d.Sign(at, keys...)
 }
 
 // sealed are the fields of which, once signed, no further one may be added

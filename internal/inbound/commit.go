@@ -51,6 +51,7 @@ func (c *Content) commit(ctx context.Context) error {
 	if err := c.tx.decide(&c.findings); err != nil {
 		return err
 	}
+	c.tx.signature = c.sign(ctx, m)
 	return c.tx.deliver(ctx, m)
 }
 

@@ -35,7 +35,7 @@ type house struct {
 
 var people = []string{"alice", "bob", "carol", "dave"}
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	h := &house{accounts: map[string]store.AccountID{}}
 	engine := memkv.New(memkv.Options{Rerun: true, Commit: func() error { return h.broken }})
 	blobs := memblob.New(memblob.Options{})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"posthorn/internal/dkim"
 	"posthorn/internal/message"
 	"posthorn/internal/obs"
 	"posthorn/internal/store"
@@ -19,6 +20,7 @@ type Content struct {
 	sink     io.Writer       // incoming, or what mends the message on the way there
 	mender   *mender         // nil unless it is on that way
 	examined *examination    // likewise
+	digest   *dkim.Digest    // what is to be signed; nil if nothing is
 	err      error           // of the sink
 	began    time.Time
 }
@@ -28,16 +30,16 @@ type Content struct {
 // checked, at the end, with what the checks found (examination.go).
 func (t *Transaction) Receive(ctx context.Context) *Content {
 	c := &Content{tx: t, findings: t.findings, incoming: t.o.Store.NewIncoming(ctx), began: t.o.Clock()}
-	c.sink = c.incoming
 	if t.session.authenticates() {
 		c.examined = t.examine(ctx, c.incoming)
 		c.sink = c.examined
 		return c
 	}
-	_, c.err = c.sink.Write(t.trace(c.began).append(make([]byte, 0, 512)))
+	_, c.err = c.incoming.Write(t.trace(c.began).append(make([]byte, 0, 512)))
+	c.sink = c.signed(c.incoming)
 	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
-		c.mender = &mender{w: c.incoming, date: c.began, id: t.ID() + "@" + t.o.Hostname, hostname: t.o.Hostname}
+		c.mender = &mender{w: c.sink, from: t.from, date: c.began, id: t.ID() + "@" + t.o.Hostname, hostname: t.o.Hostname}
 		if c.sink = c.mender; !t.params.Binary {
 			c.sink = message.NewCRLFWriter(c.mender)
 		}

@@ -300,11 +300,11 @@ func TestNotChecked(t *testing.T) {
 // Results that users make up are taken out, too: they are no server of ours.
 func TestSubmittedResults(t *testing.T) {
 	h := newHouse(t)
-	text := "Date: now\r\nAuthentication-Results: mail.example.test;\r\n\tdmarc=pass\r\nMessage-ID: <x@y>\r\n\r\nAuthentication-Results: mail.example.test; none\r\n"
+	text := "From: alice@example.test\r\nDate: now\r\nAuthentication-Results: mail.example.test;\r\n\tdmarc=pass\r\nMessage-ID: <x@y>\r\n\r\nAuthentication-Results: mail.example.test; none\r\n"
 	if _, err := h.submit(t.Context(), []addr.Address{at("alice", "example.test")}, text); err != nil {
 		t.Fatal(err)
 	}
-	if _, rest := split(t, string(h.last(t))); rest != "Date: now\r\nMessage-ID: <x@y>\r\n\r\nAuthentication-Results: mail.example.test; none\r\n" {
+	if _, rest := split(t, string(h.last(t))); rest != "From: alice@example.test\r\nDate: now\r\nMessage-ID: <x@y>\r\n\r\nAuthentication-Results: mail.example.test; none\r\n" {
 		t.Errorf("%q", rest)
 	}
 }

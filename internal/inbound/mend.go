@@ -5,30 +5,33 @@ import (
 	"io"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/fault"
 	"posthorn/internal/message"
 )
 
 // mender completes the header of a message that a user's program hands in, while it
-// passes through to w (RFC 6409 §8.2, §8.3): a Date and a Message-ID are added in
-// front if they are missing, for which the header is held back until its end. Fields
-// that name blind copies are taken out (RFC 5322 §3.6.3), and so are results of checks
-// that claim to be ours (RFC 8601 §5). The end of every line must
+// passes through to w (RFC 6409 §8.2, §8.3): a From, a Date and a Message-ID are added
+// in front if they are missing, for which the header is held back until its end, and the
+// blank line behind it. Fields that name blind copies are taken out (RFC 5322 §3.6.3), and so are results of
+// checks that claim to be ours (RFC 8601 §5). The end of every line must
 // be CRLF.
 type mender struct {
 	w    io.Writer
+	from addr.Address // for the From; zero: none is added
 	date time.Time
 	id   string // for the Message-ID, without its brackets
 
 	hostname string // ours
 
-	header  []byte // what is held back
-	held    []byte // the line under way, until it is known what it is
-	midLine bool   // its beginning is in the header already
-	removed bool   // the field that it belongs to is taken out
-	dated   bool   // there was a Date
-	named   bool   // there was a Message-ID
-	done    bool   // the header has ended
+	header   []byte // what is held back
+	held     []byte // the line under way, until it is known what it is
+	midLine  bool   // its beginning is in the header already
+	removed  bool   // the field that it belongs to is taken out
+	authored bool   // there was a From
+	dated    bool   // there was a Date
+	named    bool   // there was a Message-ID
+	done     bool   // the header has ended
 }
 
 // longestHeld is so much of a line that its field's name is in it, if it has one.
@@ -75,6 +78,7 @@ func (m *mender) line(complete bool) error {
 			return m.end(line)
 		}
 		m.removed = bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc"))
+		m.authored = m.authored || bytes.EqualFold(name, []byte("From"))
 		m.dated = m.dated || bytes.EqualFold(name, []byte("Date"))
 		m.named = m.named || bytes.EqualFold(name, []byte("Message-ID"))
 	}
@@ -96,10 +100,15 @@ func fieldName(line []byte) []byte {
 	return nil
 }
 
-// end passes the header on, with what was missing; next follows it.
+// end passes the header on, with what was missing; next follows it. Where it is not
+// the blank line that ends a header, there is one missing: others would take the
+// text for more of the header, or would not know what is signed.
 func (m *mender) end(next []byte) error {
 	m.done = true
 	var b []byte
+	if !m.authored && !m.from.IsZero() {
+		b = append(append(append(b, "From: <"...), m.from.String()...), ">\r\n"...)
+	}
 	if !m.dated {
 		b = m.date.AppendFormat(append(b, "Date: "...), time.RFC1123Z)
 		b = append(b, "\r\n"...)
@@ -107,7 +116,11 @@ func (m *mender) end(next []byte) error {
 	if !m.named {
 		b = append(append(append(b, "Message-ID: <"...), m.id...), ">\r\n"...)
 	}
-	b = append(append(b, withoutResults(m.header, m.hostname)...), next...)
+	b = append(b, withoutResults(m.header, m.hostname)...)
+	if len(bytes.TrimRight(next, "\r\n")) > 0 || len(next) == 0 {
+		b = append(b, "\r\n"...)
+	}
+	b = append(b, next...)
 	m.header = nil
 	_, err := m.w.Write(b)
 	return err

@@ -12,15 +12,16 @@ import (
 
 func TestMender(t *testing.T) {
 	const (
+		from = "From: <alice@example.test>\r\n" // in none of them
 		date = "Date: Sun, 01 Mar 2026 09:05:07 +0800\r\n"
 		id   = "Message-ID: <x@mail.example.test>\r\n"
 	)
 	long := strings.Repeat("long ", 1000)
 	for _, tc := range []struct{ name, in, want string }{
 		{"complete", "Date: now\r\nMESSAGE-ID: <1@pc>\r\n\r\ntext\r\n", "Date: now\r\nMESSAGE-ID: <1@pc>\r\n\r\ntext\r\n"},
-		{"nothing", "", date + id},
+		{"nothing", "", date + id + "\r\n"},
 		{"no header", "\r\ntext\r\n", date + id + "\r\ntext\r\n"},
-		{"no body", "Subject: x\r\n", date + id + "Subject: x\r\n"},
+		{"no body", "Subject: x\r\n", date + id + "Subject: x\r\n\r\n"},
 		{"no Date", "Message-ID : <1@pc>\r\nX-Date: x\r\n\r\n", date + "Message-ID : <1@pc>\r\nX-Date: x\r\n\r\n"},
 		{"no Message-ID", "date:now\r\nSubject: Message-ID: x\r\n\r\n", id + "date:now\r\nSubject: Message-ID: x\r\n\r\n"},
 		{
@@ -30,14 +31,28 @@ func TestMender(t *testing.T) {
 		{"only blind copies", "Bcc: x\r\n\ty\r\n\r\n", date + id + "\r\n"},
 		{"long blind copies", "Bcc: " + long + "\r\n " + long + "\r\nTo: x\r\n\r\n", date + id + "To: x\r\n\r\n"},
 		{"long field", "Subject: " + long + "\r\n\r\n", date + id + "Subject: " + long + "\r\n\r\n"},
-		{"a blank line is missing", "To: x\r\n" + long + "\r\nDate: y\r\n", date + id + "To: x\r\n" + long + "\r\nDate: y\r\n"},
+		{"a blank line is missing", "To: x\r\n" + long + "\r\nDate: y\r\n", date + id + "To: x\r\n\r\n" + long + "\r\nDate: y\r\n"},
 		{"folded", "Subject: x\r\n Date: y\r\n\tBcc: z\r\n\r\n", date + id + "Subject: x\r\n Date: y\r\n\tBcc: z\r\n\r\n"},
 	} {
 		for _, step := range []int{1, 2, 7, 1 << 20} {
-			if got := mend(tc.in, step); got != tc.want {
-				t.Errorf("%s, %d bytes at a time:\n%q, want\n%q", tc.name, step, got, tc.want)
+			if got := mend(tc.in, step); got != from+tc.want {
+				t.Errorf("%s, %d bytes at a time:\n%q, want\n%q", tc.name, step, got, from+tc.want)
 			}
 		}
+	}
+}
+
+// Whoever says who writes is believed; a message from nobody in particular has no author.
+func TestMenderFrom(t *testing.T) {
+	const complete = "FROM: x@example.test\r\nDate: now\r\nMessage-ID: <1>\r\n\r\n"
+	if got := mend(complete, 7); got != complete {
+		t.Errorf("mended to\n%q", got)
+	}
+	var out bytes.Buffer
+	m := &mender{w: &out}
+	_, _ = m.Write([]byte("Date: now\r\nMessage-ID: <1>\r\n\r\n"))
+	if strings.Contains(out.String(), "From:") {
+		t.Errorf("mended to\n%q", out.String())
 	}
 }
 
@@ -62,7 +77,7 @@ func TestMenderLimit(t *testing.T) {
 // mend gives a mender so many bytes at a time.
 func mend(in string, step int) string {
 	var out bytes.Buffer
-	m := &mender{w: &out, date: time.Date(2026, 3, 1, 9, 5, 7, 0, time.FixedZone("", 8*3600)), id: "x@mail.example.test"}
+	m := &mender{w: &out, from: at("alice", "example.test"), date: time.Date(2026, 3, 1, 9, 5, 7, 0, time.FixedZone("", 8*3600)), id: "x@mail.example.test"}
 	for len(in) > 0 {
 		n := min(step, len(in))
 		_, _ = m.Write([]byte(in[:n])) // a Buffer does not fail

@@ -22,6 +22,7 @@ type Transaction struct {
 	params     MailParams
 	findings   Findings
 	messageID  string // of the header, once it has been read
+	signature  []byte // that goes in front of what the queue gets
 	recipients []recipient
 }
 

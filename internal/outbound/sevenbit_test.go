@@ -217,3 +217,27 @@ func TestLessAbleServer(t *testing.T) {
 		})
 	}
 }
+
+// Signatures stay with what was signed, and with nothing else.
+func TestChangedMessageLosesItsSignatures(t *testing.T) {
+	const signature = "DKIM-Signature: v=1\r\n"
+	eight := crlf("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ncafé\n")
+	for rules, want := range map[string]string{
+		"offers: 8BITMIME": signature + eight,
+		"offers:":          strings.Replace(strings.Replace(eight, "8bit", "quoted-printable", 1), "é", "=C3=A9", 1),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "remote.test A 192.0.2.1", map[string]string{"192.0.2.1": rules}, nil)
+			task := mail("bob@remote.test")
+			task.contains(signature + eight)
+			task.message.EightBit, task.message.Header = true, []byte(signature)
+			got := w.deliver(task)
+			for _, m := range w.servers["192.0.2.1"].Messages() {
+				got = m.Data
+			}
+			if got != want {
+				t.Errorf("%s:\n%q, want\n%q", rules, got, want)
+			}
+		})
+	}
+}

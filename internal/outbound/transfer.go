@@ -137,7 +137,11 @@ func (d *delivery) form(ctx context.Context, content queue.Content, s *session) 
 	if takes || f.body == smtpclient.Body7Bit {
 		return f, nil
 	}
-	changed, err := makeSevenBit(ctx, content, content.Size())
+	// What was signed is the message as it was. It goes without signatures that would
+	// not hold, which says the same to those that verify them, and less to the others.
+	signatures := int64(len(d.message.Header))
+	body := io.NewSectionReader(content, signatures, content.Size()-signatures)
+	changed, err := makeSevenBit(ctx, body, body.Size())
 	switch {
 	case fault.Is(err, fault.Unsupported):
 		return f, nil // which the server will not take

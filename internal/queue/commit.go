@@ -81,6 +81,9 @@ func (c *commit) once(ctx context.Context) error {
 				"id", c.notification.ID, "to", c.notification.Recipients[0].Address.String(), "err", err)
 		}
 	}
+	if n := c.notification; n != nil && n.Header == nil && q.sign != nil {
+		n.Header = q.sign(ctx, q.settings.Load().Postmaster, n.Body.Data)
+	}
 	shard := c.key.shard()
 	return q.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error { return c.apply(tx.In(shard)) })
 }

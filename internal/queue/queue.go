@@ -53,6 +53,9 @@ type Options struct {
 	// Update's error. It returns false if it has made none; the notification is then
 	// queued like any message. Default: all are queued.
 	Local func(ctx context.Context, notification *Message, with Change) (bool, error)
+	// Sign gives the Message.Header of a notification that goes elsewhere: signatures.
+	// Default: none.
+	Sign func(ctx context.Context, from addr.Address, message []byte) []byte
 
 	Jobs  int           // at once, over all destinations; default 400
 	Grace time.Duration // for jobs under way when Run is to end; default 30 s
@@ -75,6 +78,7 @@ type Queue struct {
 	trail    obs.Trail // log, and history
 	settings atomic.Pointer[Settings]
 	local    func(context.Context, *Message, Change) (bool, error)
+	sign     func(context.Context, addr.Address, []byte) []byte
 	grace    time.Duration
 
 	schedule *schedule
@@ -85,7 +89,7 @@ type Queue struct {
 // the same. The engine and the blob store stay the caller's to close.
 func New(o Options) *Queue {
 	q := &Queue{
-		engine: o.Engine, blobs: o.Blobs, log: o.Logger, local: o.Local, grace: o.Grace, news: newNews(),
+		engine: o.Engine, blobs: o.Blobs, log: o.Logger, local: o.Local, sign: o.Sign, grace: o.Grace, news: newNews(),
 	}
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)

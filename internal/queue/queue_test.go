@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/dsn"
+	"posthorn/internal/kv"
 )
 
 func TestDelivery(t *testing.T) {
@@ -348,6 +349,43 @@ func TestHeader(t *testing.T) {
 				t.Errorf("the message is quoted otherwise than it was sent:\n%s", note)
 			}
 		}
+	})
+}
+
+// Notifications are signed if they leave, and from whom they are.
+func TestNotificationsAreSigned(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var signed []string
+		w.options.Sign = func(_ context.Context, from addr.Address, message []byte) []byte {
+			signed = append(signed, from.String())
+			if !bytes.HasPrefix(message, []byte("From: ")) && !bytes.Contains(message, []byte("\r\nFrom: ")) {
+				t.Errorf("to be signed: %.100q", message)
+			}
+			return []byte("DKIM-Signature: v=1\r\n")
+		}
+		w.options.Local = func(_ context.Context, n *Message, with Change) (bool, error) {
+			if n.Recipients[0].Address.Local != "carol" {
+				return false, nil
+			}
+			if len(n.Header) > 0 {
+				t.Error("a notification for a mailbox is signed")
+			}
+			return true, w.engine.Update(context.Background(), []kv.Shard{with.Shard}, func(tx kv.Tx) error { return with.Apply(tx.In(with.Shard)) })
+		}
+		w.answer("gone.test", always(refuse("no")))
+		w.start()
+		local := w.message("bob@gone.test")
+		local.From = address("carol@example.test")
+		w.put(local)
+		w.put(w.message("bob@gone.test"))
+		w.pass(time.Minute)
+		if len(signed) != 1 || signed[0] != "postmaster@example.test" {
+			t.Errorf("signed: %v", signed)
+		}
+		if notes := w.notes("alice@example.test"); len(notes) != 1 || !strings.HasPrefix(notes[0], "DKIM-Signature: v=1\r\n") {
+			t.Errorf("notes: %.300q", notes)
+		}
+		w.wantEmpty()
 	})
 }
 

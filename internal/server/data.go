@@ -77,7 +77,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.History = newHistory(c, engine, log)
 	d.Queue = queue.New(queue.Options{
 		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.History,
-		Local: d.notify, Grace: queueGrace,
+		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
 	return d

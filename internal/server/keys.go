@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/dkim"
 	"posthorn/internal/dns"
@@ -90,4 +91,20 @@ func (k *keeper) published(ctx context.Context, key directory.Key) bool {
 	}
 	found, err := dkim.ParseRecord(answer.Texts[0])
 	return err == nil && found.Same(want)
+}
+
+// signer makes the queue's Sign: it signs a notification if the domain that it is from
+// is ours. One that cannot be signed goes without.
+func (d *Data) signer(log *slog.Logger) func(context.Context, addr.Address, []byte) []byte {
+	return func(ctx context.Context, from addr.Address, message []byte) []byte {
+		keys, err := d.Directory.SigningKeys(ctx, from.Domain)
+		var lines []byte
+		if err == nil && len(keys) > 0 {
+			lines, err = dkim.Sign(message, time.Now(), keys...)
+		}
+		if err != nil {
+			log.WarnContext(ctx, "a notification goes without a signature", "from", from.String(), "error", err)
+		}
+		return lines
+	}
 }
