@@ -36,6 +36,7 @@ type Config struct {
 	Reports   TLSReports
 	Relay     Relay
 	History   History
+	Lists     Lists
 	Limits    Limits
 	Log       Log
 }
@@ -221,6 +222,11 @@ type History struct {
 	Days int // 0: nothing is kept
 }
 
+// Lists name the files, or folders of files, of those whose mail is always or never wanted.
+type Lists struct {
+	Allow, Deny []string
+}
+
 // Limits bounds what a peer may use.
 type Limits struct {
 	Exempt         []netip.Prefix // networks that rate, connection and ban limits never apply to
@@ -231,6 +237,16 @@ type Limits struct {
 
 	GreetDelay time.Duration // strangers on smtp are watched so long before they are greeted; 0: not at all
 	Tarpit     time.Duration // longest pause before the reply to a client that makes errors; 0: none
+
+	// Of a client's address, an IPv6 one by its /64; 0: any number.
+	ConnsPerMinute      int // on listeners for smtp and submission
+	MessagesPerMinute   int // on listeners for smtp
+	RecipientsPerMinute int // on listeners for smtp
+	UnknownPerHour      int // recipients that do not exist, on listeners for smtp
+	ErrorsPerHour       int // on listeners for smtp and submission
+	// Of a user; 0: any number.
+	UserMessagesPerHour   int
+	UserRecipientsPerHour int
 }
 
 // Log says how and what is logged.
@@ -260,6 +276,14 @@ func Default() Config {
 			MaxConnsPerIP:  200,
 			GreetDelay:     time.Second,
 			Tarpit:         10 * time.Second,
+
+			ConnsPerMinute:        1200,
+			MessagesPerMinute:     6000,
+			RecipientsPerMinute:   30_000,
+			UnknownPerHour:        1000,
+			ErrorsPerHour:         1000,
+			UserMessagesPerHour:   1000,
+			UserRecipientsPerHour: 10_000,
 		},
 		Log: Log{Format: "auto", Level: slog.LevelInfo},
 	}

@@ -98,9 +98,12 @@ func full() Config {
 		DNS:     DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
 		Reports: TLSReports{"tls@example.test"},
 		Relay:   Relay{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}},
+		Lists:   Lists{Allow: []string{"/etc/allow"}, Deny: []string{"/etc/deny", "/var/lib/deny.d"}},
 		Limits: Limits{
 			Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxMessageSize: 64 << 20, MaxRecipients: 200,
 			MaxConns: 10, MaxConnsPerIP: 5, GreetDelay: 3 * time.Second, Tarpit: time.Minute,
+			ConnsPerMinute: 1, MessagesPerMinute: 2, RecipientsPerMinute: 3, UnknownPerHour: 4, ErrorsPerHour: 5,
+			UserMessagesPerHour: 6,
 		},
 		Log: Log{Format: "json", Level: slog.LevelDebug},
 	}

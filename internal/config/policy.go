@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // policyTables are the tables about who may do what, and how much of it.
 func (c *Config) policyTables() []table {
@@ -9,6 +12,16 @@ func (c *Config) policyTables() []table {
 			{
 				name: "networks", value: prefixes(&c.Relay.Networks), example: `["10.0.0.0/8"]`,
 				doc: "Networks whose machines may send to other domains through the smtp listeners, without a password. Whoever connects from there can write to the whole world in your name.",
+			},
+		}},
+		{"lists", "Whose mail is always or never wanted: IP addresses, networks, HELO names, senders and recipients, one a line. A file that changes is read again by itself.", []field{
+			{
+				name: "allow", value: paths(&c.Lists.Allow), example: `["lists/allow"]`,
+				doc: "Files, or folders of files. Who is on one of these is refused for no list and no suspicion; relaying, sizes and rates stay as they are.",
+			},
+			{
+				name: "deny", value: paths(&c.Lists.Deny), example: `["lists/deny"]`,
+				doc: "Files, or folders of files. Who is on one of these is refused, with the reason behind the entry, if there is one.",
 			},
 		}},
 		{"limits", "", []field{
@@ -40,6 +53,41 @@ func (c *Config) policyTables() []table {
 				name: "tarpit", value: duration(&c.Limits.Tarpit, 0, time.Minute),
 				doc: `Longest pause before the reply to a client that keeps making errors (guesses at addresses, unknown commands); "0s": none.`,
 			},
+			rate("connections_per_minute_per_ip", &c.Limits.ConnsPerMinute, "Most new connections from one address (of IPv6, one /64) to smtp and submission listeners"),
+			rate("messages_per_minute_per_ip", &c.Limits.MessagesPerMinute, "Most messages from one address to smtp listeners"),
+			rate("recipients_per_minute_per_ip", &c.Limits.RecipientsPerMinute, "Most recipients from one address to smtp listeners"),
+			rate("refused_recipients_per_hour_per_ip", &c.Limits.UnknownPerHour, "Most recipients that do not exist, from one address: who tries more guesses at names"),
+			rate("errors_per_hour_per_ip", &c.Limits.ErrorsPerHour, "Most wrong commands, wrong passwords and refusals of one address; then it is refused when it connects"),
+			rate("messages_per_hour_per_user", &c.Limits.UserMessagesPerHour, "Most messages that one user submits. It bounds what a stolen password is good for"),
+			rate("recipients_per_hour_per_user", &c.Limits.UserRecipientsPerHour, "Most recipients that one user submits to"),
 		}},
 	}
+}
+
+// rate is a limit on how often something happens.
+func rate(name string, p *int, doc string) field {
+	return field{name: name, value: count(p, 0, 1_000_000_000), doc: doc + "; 0: any number."}
+}
+
+// paths is a list of names of files, relative to the configuration file.
+func paths(p *[]string) value {
+	v := list(p, `a list of files; want ["lists/deny"]`, func(v any) (string, error) {
+		if s, ok := v.(string); ok && s != "" {
+			return s, nil
+		}
+		return "", wantError(v, `a file; want "lists/deny"`)
+	}, same)
+	readList := v.read
+	v.read = func(raw any, dir string) error {
+		if err := readList(raw, dir); err != nil {
+			return err
+		}
+		for i, s := range *p {
+			if !filepath.IsAbs(s) {
+				(*p)[i] = filepath.Join(dir, s)
+			}
+		}
+		return nil
+	}
+	return v
 }

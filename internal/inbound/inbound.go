@@ -30,6 +30,8 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
+	"posthorn/internal/filter/lists"
+	"posthorn/internal/filter/rates"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
@@ -45,6 +47,9 @@ type Options struct {
 	// submit for other domains is then put into it, in the commit that accepts the
 	// message; nothing else is needed. Without it such recipients are refused for now.
 	Relay    bool
+	Allow    *lists.List      // whom no list and no suspicion keeps out; default: nobody
+	Deny     *lists.List      // who is not wanted; default: nobody
+	Rates    *rates.Table     // counts against Policy.Rates; default: nobody does
 	Recorder obs.Recorder     // keeps the history; default: nobody does
 	Resolver *dns.Resolver    // to check senders from outside with (authenticate.go); default: they are not
 	TempDir  string           // for large messages while they are checked; default: the system's
@@ -112,6 +117,7 @@ func (s *Session) Mail(ctx context.Context, from addr.Address, p MailParams) (*T
 	o := &s.acceptor.o
 	t := &Transaction{o: o, session: s, id: queue.NewID(o.Clock()), from: from, params: p, findings: s.findings()}
 	t.findings.Sender, t.findings.DeclaredSize, t.findings.Binary = from, p.Size, p.Binary
+	s.gatherSender(&t.findings, from)
 	var err error
 	if t.findings.SenderOwned, err = s.owns(ctx, from); err == nil {
 		err = t.decide(&t.findings)

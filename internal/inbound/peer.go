@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/filter/lists"
 	"posthorn/internal/obs"
 )
 
@@ -30,6 +31,7 @@ func (a *Acceptor) NewSession(p Peer) *Session {
 	// RFC 6409 §4.3: on submission everybody authenticates, wherever he is.
 	f.MayRelay = p.Role == MX && contains(a.o.Policy.RelayFrom, p.Remote)
 	f.Inside = f.Exempt || f.MayRelay || p.Remote.IsLoopback() || p.Remote.IsValid() && p.Remote == p.Local
+	s.list(f, func(l *lists.List) *lists.Entry { return l.Client(p.Remote) })
 	return s
 }
 
@@ -45,7 +47,7 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 // GreetDelay is how long to wait whether the client speaks before it is greeted,
 // which no mail server does; 0: not at all.
 func (s *Session) GreetDelay() time.Duration {
-	if s.peer.Role != MX || s.facts.Inside {
+	if f := &s.facts; s.peer.Role != MX || f.Inside || f.Allowed || f.Denied != nil {
 		return 0
 	}
 	return s.acceptor.o.Policy.GreetDelay
@@ -69,6 +71,7 @@ func (s *Session) Tarpit(errors int) time.Duration {
 func (s *Session) Connect(ctx context.Context, early bool) error {
 	f := s.findings()
 	f.Stage, f.Early = OnConnect, early
+	s.gatherClient(&f)
 	err := s.decide(&f)
 	if err != nil {
 		s.refused(ctx, s.event(obs.ConnectionRefused), err)
@@ -86,6 +89,7 @@ func (s *Session) Hello(ctx context.Context, name string, extended bool) error {
 	name = name[:min(len(name), maxHello)]
 	f := s.findings()
 	f.Stage, f.HelloName, f.Hello = OnHello, name, s.helloKind(ctx, name)
+	s.list(&f, func(l *lists.List) *lists.Entry { return l.Hello(name) })
 	if err := s.decide(&f); err != nil {
 		e := s.event(obs.HelloRefused)
 		e.Hello = name

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/filter/lists"
 	"posthorn/internal/smtpwire"
 )
 
@@ -29,6 +30,7 @@ type Policy struct {
 	MaxRecipients int   // of one transaction; 0: no limit
 	MaxReceived   int   // hops a message may have made before it is taken for a loop
 
+	Rates     Rates          // how much of what may happen
 	Exempt    []netip.Prefix // networks that limits on what peers do never apply to
 	RelayFrom []netip.Prefix // networks whose clients may send to other domains (role MX)
 
@@ -62,6 +64,11 @@ type Findings struct {
 	Early     bool // it spoke before it was greeted
 	Hello     HelloKind
 	HelloName string
+
+	Allowed  bool          // the client, its name, the sender or the recipient is on the list of the allowed
+	Denied   *lists.Entry  // what is looked at now is on the list of the denied
+	Exceeded Rate          // so much of that has happened that no more may for now
+	Wait     time.Duration // until it may again
 
 	Sender       addr.Address // zero: the null reverse-path
 	SenderOwned  bool         // it belongs to the account that is authenticated

@@ -3,12 +3,24 @@ package inbound
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/filter/lists"
+	"posthorn/internal/filter/rates"
 )
 
 func TestDecide(t *testing.T) {
 	policy := Policy{MaxSize: 1000, MaxRecipients: 2, MaxReceived: 100}
+	for r := range policy.Rates {
+		policy.Rates[r] = rates.Limit{Count: 10 * r, Per: time.Minute}
+	}
+	policy.Rates[UserMessages].Per = time.Hour
+	on := func(k lists.Kind, text, reason string) *lists.Entry {
+		return &lists.Entry{Kind: k, Text: text, Reason: reason}
+	}
+	exceeded := func(r Rate, wait time.Duration) Findings { return Findings{Exceeded: r, Wait: wait} }
+	broken := map[Rule]bool{}
 	alice := addr.Address{Local: "alice", Domain: "example.test"}
 	to := func(s Standing) Recipient { return Recipient{Address: alice, Standing: s} }
 	for _, tc := range []struct {
@@ -58,6 +70,39 @@ func TestDecide(t *testing.T) {
 		{"hello, odd", Findings{Stage: OnHello, Hello: HelloOdd, HelloName: "pc"}, "", ""},
 		{"hello, ours", Findings{Stage: OnHello, Hello: HelloOurs, HelloName: "mail\x01"}, RuleHelloImpersonation, "550 5.7.1 mail? is this"},
 
+		{"early talker, allowed", Findings{Stage: OnConnect, Early: true, Allowed: true}, "", ""},
+		{"hello, ours, allowed", Findings{Stage: OnHello, Hello: HelloOurs, Allowed: true}, "", ""},
+
+		{"client denied", Findings{Stage: OnConnect, Denied: on(lists.Client, "192.0.2.0/24", "open proxy")}, RuleClientDenied, "554 5.7.1 Mail from 192.0.2.0/24 is not taken by this server: open proxy"},
+		{"client denied and allowed", Findings{Stage: OnConnect, Denied: on(lists.Client, "192.0.2.0/24", ""), Allowed: true}, "", ""},
+		{"client denied, early", Findings{Stage: OnConnect, Early: true, Denied: on(lists.Client, "192.0.2.0/24", "")}, RuleClientDenied, "554 5.7.1"},
+		{"hello denied", Findings{Stage: OnHello, Denied: on(lists.Hello, "pc", "a r\u00f6bot")}, RuleHelloDenied, "550 5.7.1 Mail from pc is not taken by this server: a r?bot"},
+		{"hello denied and allowed", Findings{Stage: OnHello, Denied: on(lists.Hello, "pc", ""), Allowed: true}, "", ""},
+		{"sender denied", Findings{Sender: alice, Denied: on(lists.Sender, "example.test", "")}, RuleSenderDenied, "550 5.7.1 Mail from example.test is not taken by this server: its postmaster knows why"},
+		{"sender denied and allowed", Findings{Sender: alice, Denied: on(lists.Sender, "example.test", ""), Allowed: true}, "", ""},
+		{"submission, own sender denied", Findings{Role: Submission, Authenticated: true, Sender: alice, SenderOwned: true, Denied: on(lists.Sender, "example.test", "")}, RuleSenderDenied, "550"},
+		{"recipient denied", Findings{Recipient: to(Local), Denied: on(lists.Recipient, "alice@", "moved")}, RuleRecipientDenied, "550 5.7.1 Mail for alice@ is not taken by this server: moved"},
+		{"recipient denied and allowed", Findings{Recipient: to(Local), Denied: on(lists.Recipient, "alice@", ""), Allowed: true}, "", ""},
+		{"recipient denied, foreign", Findings{Recipient: to(Foreign), Denied: on(lists.Recipient, "alice@", "")}, RuleRelayDenied, "550"},
+
+		// What the list of the allowed does not change.
+		{"allowed, foreign", Findings{Allowed: true, Relay: true, Recipient: to(Foreign)}, RuleRelayDenied, "550"},
+		{"allowed, submission", Findings{Role: Submission, Allowed: true, TLS: true}, RuleAuthRequired, "530"},
+		{"allowed, too large", Findings{Allowed: true, Size: 1001}, RuleMessageTooLarge, "552"},
+		{"allowed, unknown", Findings{Allowed: true, Recipient: to(Unknown)}, RuleUnknownRecipient, "550"},
+		{"allowed, bare LF", Findings{Allowed: true, BareLF: true}, RuleBareNewline, "550"},
+		{"allowed, loop", Findings{Allowed: true, Received: 100}, RuleMailLoop, "554"},
+		{"allowed, rate", Findings{Allowed: true, Exceeded: ClientMessages}, RuleMessageRate, "450"},
+
+		{"connections", exceeded(Connections, 90*time.Second), RuleConnectionRate, "421 4.7.0 Too many connections from your address: at most 10 a minute; come back in 90 seconds"},
+		{"errors", exceeded(ClientErrors, time.Millisecond), RuleErrorRate, "421 4.7.0 Too many errors from your address: at most 20 a minute; come back in 1 second"},
+		{"messages", exceeded(ClientMessages, 0), RuleMessageRate, "450 4.7.1 Too many messages from your address"},
+		{"recipients", exceeded(ClientRecipients, 0), RuleRecipientRate, "450 4.7.1 Too many recipients from your address"},
+		{"unknown recipients", exceeded(UnknownRecipients, time.Hour-time.Second), RuleUnknownRecipientRate, "421 4.7.0 Too many recipients that do not exist, from your address: at most 50 a minute; come back in 60 minutes"},
+		{"unknown recipients, this one too", Findings{Exceeded: UnknownRecipients, Recipient: to(Unknown)}, RuleUnknownRecipientRate, "421"},
+		{"user's messages", exceeded(UserMessages, 0), RuleUserMessageRate, "450 4.7.1 Too many messages of yours: at most 60 an hour"},
+		{"user's recipients", exceeded(UserRecipients, 0), RuleUserRecipientRate, "450 4.7.1 Too many recipients of yours"},
+
 		{"declared, fits", Findings{DeclaredSize: 1000}, "", ""},
 		{"declared, too large", Findings{DeclaredSize: 1001}, RuleMessageTooLarge, "552 5.3.4 The message is too large: at most 1000"},
 		{"received, too large", Findings{DeclaredSize: 10, Size: 1001}, RuleMessageTooLarge, "552 5.3.4"},
@@ -76,6 +121,7 @@ func TestDecide(t *testing.T) {
 		{"100 hops", Findings{Received: 100}, RuleMailLoop, "554 5.4.6"},
 	} {
 		refusal := Decide(&policy, &tc.findings)
+		broken[tc.rule] = true
 		switch {
 		case refusal == nil && tc.rule != "":
 			t.Errorf("%s: accepted, want %s", tc.name, tc.rule)
@@ -83,13 +129,17 @@ func TestDecide(t *testing.T) {
 			t.Errorf("%s: %v, want %s: %s", tc.name, refusal, tc.rule, tc.reply)
 		}
 	}
+	for _, r := range rules {
+		if !broken[r.name] {
+			t.Errorf("rule %s is broken by nothing above", r.name)
+		}
+	}
 	if refusal := Decide(&Policy{}, &Findings{Size: 1 << 40, Recipients: 1 << 20, Recipient: to(Local), Received: 1000}); refusal != nil {
 		t.Errorf("without limits: %v", refusal)
 	}
 }
 
-// Every rule has a name of its own and is the reason in some row above; its reply
-// is a refusal of one class throughout.
+// Every rule has a name of its own; its reply is a refusal of one class throughout.
 func TestRules(t *testing.T) {
 	seen := map[Rule]bool{}
 	for _, r := range rules {

@@ -2,31 +2,42 @@ package inbound
 
 import (
 	"fmt"
-	"strings"
 
 	"posthorn/internal/deliver"
+	"posthorn/internal/filter/lists"
 	"posthorn/internal/smtpwire"
 )
 
 // The rules, in the order in which they are looked at.
 const (
-	RuleEarlyTalker         Rule = "early-talker"
-	RuleHelloImpersonation  Rule = "hello-impersonation"
-	RuleTLSRequired         Rule = "tls-required"
-	RuleAuthRequired        Rule = "auth-required"
-	RuleMessageTooLarge     Rule = "message-too-large"
-	RuleSenderNotOwned      Rule = "sender-not-owned"
-	RuleTooManyRecipients   Rule = "too-many-recipients"
-	RuleRelayDenied         Rule = "relay-denied"
-	RuleOutboundUnavailable Rule = "outbound-unavailable"
-	RuleUnknownRecipient    Rule = "unknown-recipient"
-	RuleDisabledRecipient   Rule = "disabled-recipient"
-	RuleBounceOnly          Rule = "bounce-only"
-	RuleForgedReturn        Rule = "forged-return"
-	RuleClosedGroup         Rule = "closed-group"
-	RuleRecipientOverQuota  Rule = "recipient-over-quota"
-	RuleBareNewline         Rule = "bare-newline"
-	RuleMailLoop            Rule = "mail-loop"
+	RuleClientDenied         Rule = "client-denied"
+	RuleEarlyTalker          Rule = "early-talker"
+	RuleErrorRate            Rule = "error-rate"
+	RuleConnectionRate       Rule = "connection-rate"
+	RuleHelloDenied          Rule = "hello-denied"
+	RuleHelloImpersonation   Rule = "hello-impersonation"
+	RuleTLSRequired          Rule = "tls-required"
+	RuleAuthRequired         Rule = "auth-required"
+	RuleMessageTooLarge      Rule = "message-too-large"
+	RuleSenderNotOwned       Rule = "sender-not-owned"
+	RuleSenderDenied         Rule = "sender-denied"
+	RuleMessageRate          Rule = "message-rate"
+	RuleUserMessageRate      Rule = "user-message-rate"
+	RuleTooManyRecipients    Rule = "too-many-recipients"
+	RuleRelayDenied          Rule = "relay-denied"
+	RuleOutboundUnavailable  Rule = "outbound-unavailable"
+	RuleUnknownRecipientRate Rule = "unknown-recipient-rate"
+	RuleRecipientRate        Rule = "recipient-rate"
+	RuleUserRecipientRate    Rule = "user-recipient-rate"
+	RuleRecipientDenied      Rule = "recipient-denied"
+	RuleUnknownRecipient     Rule = "unknown-recipient"
+	RuleDisabledRecipient    Rule = "disabled-recipient"
+	RuleBounceOnly           Rule = "bounce-only"
+	RuleForgedReturn         Rule = "forged-return"
+	RuleClosedGroup          Rule = "closed-group"
+	RuleRecipientOverQuota   Rule = "recipient-over-quota"
+	RuleBareNewline          Rule = "bare-newline"
+	RuleMailLoop             Rule = "mail-loop"
 )
 
 // rule is one reason to refuse. Its text tells the person at the other end what
@@ -43,17 +54,33 @@ type rule struct {
 
 var rules = []rule{
 	{
+		name: RuleClientDenied, code: 554, enhanced: smtpwire.EnhancedCode{5, 7, 1}, abuse: true,
+		broken: denied(lists.Client), explain: notWelcome,
+	},
+	{
 		// RFC 5321 §4.3.1: a client waits for the greeting. Programs that do not wait for
 		// replies do not read them either, and send spam.
 		name: RuleEarlyTalker, code: 554, enhanced: smtpwire.EnhancedCode{5, 5, 1}, abuse: true,
-		broken: func(_ *Policy, f *Findings) bool { return f.Early && !f.Inside },
+		broken: func(_ *Policy, f *Findings) bool { return f.Early && !f.Inside && !f.Allowed },
 		text:   "You spoke before you were greeted; wait for the greeting, and for each reply",
+	},
+	{
+		name: RuleErrorRate, code: 421, enhanced: smtpwire.EnhancedCode{4, 7, 0},
+		broken: exceeded(ClientErrors), explain: tooMany("errors from your address"),
+	},
+	{
+		name: RuleConnectionRate, code: 421, enhanced: smtpwire.EnhancedCode{4, 7, 0},
+		broken: exceeded(Connections), explain: tooMany("connections from your address"),
+	},
+	{
+		name: RuleHelloDenied, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1}, abuse: true,
+		broken: denied(lists.Hello), explain: notWelcome,
 	},
 	{
 		// RFC 5321 §4.1.4 forbids to refuse a name because it does not match the address.
 		// One of ours is another matter: nobody else has it.
 		name: RuleHelloImpersonation, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1}, abuse: true,
-		broken: func(_ *Policy, f *Findings) bool { return f.Hello == HelloOurs },
+		broken: func(_ *Policy, f *Findings) bool { return f.Hello == HelloOurs && !f.Allowed },
 		explain: func(_ *Policy, f *Findings) string {
 			return fmt.Sprintf("%s is this server's own name; say that of yours", printable(f.HelloName))
 		},
@@ -90,6 +117,18 @@ var rules = []rule{
 		},
 	},
 	{
+		name: RuleSenderDenied, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1}, abuse: true,
+		broken: denied(lists.Sender), explain: notWelcome,
+	},
+	{
+		name: RuleMessageRate, code: 450, enhanced: smtpwire.EnhancedCode{4, 7, 1},
+		broken: exceeded(ClientMessages), explain: tooMany("messages from your address"),
+	},
+	{
+		name: RuleUserMessageRate, code: 450, enhanced: smtpwire.EnhancedCode{4, 7, 1},
+		broken: exceeded(UserMessages), explain: tooMany("messages of yours"),
+	},
+	{
 		// RFC 5321 §4.5.3.1.10: those already accepted stay, the rest comes in another transaction.
 		name: RuleTooManyRecipients, code: 452, enhanced: smtpwire.EnhancedCode{4, 5, 3},
 		broken: func(p *Policy, f *Findings) bool {
@@ -114,6 +153,23 @@ var rules = []rule{
 		explain: func(_ *Policy, f *Findings) string {
 			return fmt.Sprintf("<%s>: this server does not deliver to other domains", f.Recipient.Address)
 		},
+	},
+	{
+		// Whatever the recipient is: else the answer would tell what guessing is for.
+		name: RuleUnknownRecipientRate, code: 421, enhanced: smtpwire.EnhancedCode{4, 7, 0},
+		broken: exceeded(UnknownRecipients), explain: tooMany("recipients that do not exist, from your address"),
+	},
+	{
+		name: RuleRecipientRate, code: 450, enhanced: smtpwire.EnhancedCode{4, 7, 1},
+		broken: exceeded(ClientRecipients), explain: tooMany("recipients from your address"),
+	},
+	{
+		name: RuleUserRecipientRate, code: 450, enhanced: smtpwire.EnhancedCode{4, 7, 1},
+		broken: exceeded(UserRecipients), explain: tooMany("recipients of yours"),
+	},
+	{
+		name: RuleRecipientDenied, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 1},
+		broken: denied(lists.Recipient), explain: notWelcome,
 	},
 	{
 		name: RuleUnknownRecipient, code: 550, enhanced: smtpwire.EnhancedCode{5, 1, 1}, abuse: true,
@@ -179,14 +235,4 @@ var rules = []rule{
 			return fmt.Sprintf("The message has passed through %d servers and goes in circles", f.Received)
 		},
 	},
-}
-
-// printable is a client's word as it can stand in a reply.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
 }

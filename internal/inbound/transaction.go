@@ -57,11 +57,13 @@ func (t *Transaction) Accepted() iter.Seq2[int, addr.Address] {
 func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) error {
 	f := t.findings
 	f.Recipients = len(t.recipients)
+	t.session.gatherRecipient(&f, to)
 	resolution, found, err := t.resolve(ctx, to)
 	if f.Recipient = found; err == nil {
 		err = t.decide(&f)
 	}
 	if err != nil {
+		t.session.guessed(&f)
 		t.session.refused(ctx, t.event(obs.RecipientRefused, to.String()), err)
 		return err
 	}

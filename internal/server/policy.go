@@ -1,6 +1,13 @@
 package server
 
 import (
+	"context"
+	"log/slog"
+	"time"
+
+	"posthorn/internal/config"
+	"posthorn/internal/filter/lists"
+	"posthorn/internal/filter/rates"
 	"posthorn/internal/inbound"
 )
 
@@ -10,5 +17,53 @@ func policy(set settings) inbound.Policy {
 	p.MaxSize, p.MaxRecipients = limits.MaxMessageSize, limits.MaxRecipients
 	p.Exempt, p.RelayFrom = limits.Exempt, set.Relay.Networks
 	p.GreetDelay, p.Tarpit = limits.GreetDelay, limits.Tarpit
+	p.Rates = inbound.Rates{
+		inbound.Connections:       {Count: limits.ConnsPerMinute, Per: time.Minute},
+		inbound.ClientErrors:      {Count: limits.ErrorsPerHour, Per: time.Hour},
+		inbound.ClientMessages:    {Count: limits.MessagesPerMinute, Per: time.Minute},
+		inbound.ClientRecipients:  {Count: limits.RecipientsPerMinute, Per: time.Minute},
+		inbound.UnknownRecipients: {Count: limits.UnknownPerHour, Per: time.Hour},
+		inbound.UserMessages:      {Count: limits.UserMessagesPerHour, Per: time.Hour},
+		inbound.UserRecipients:    {Count: limits.UserRecipientsPerHour, Per: time.Hour},
+	}
 	return p
+}
+
+// register is what all doors know of those who knock. It outlives reloads.
+type register struct {
+	allow, deny *lists.List
+	rates       *rates.Table
+}
+
+func newRegister(c config.Lists, log *slog.Logger) *register {
+	open := func(name string, paths []string) *lists.List {
+		return lists.New(lists.Options{Name: name, Paths: paths, Logger: log})
+	}
+	return &register{open("allow", c.Allow), open("deny", c.Deny), rates.New(time.Now())}
+}
+
+// use goes over to other files, and reads them.
+func (r *register) use(c config.Lists) {
+	r.allow.Use(c.Allow)
+	r.deny.Use(c.Deny)
+}
+
+// listsEvery is how often it is looked whether the files of the lists have changed.
+const listsEvery = 3 * time.Second
+
+// startWatching reads the files of the lists again when they change.
+func (r *register) startWatching() *background {
+	return startBackground(func(ctx context.Context) {
+		ticker := time.NewTicker(listsEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				r.allow.Refresh()
+				r.deny.Refresh()
+			}
+		}
+	})
 }

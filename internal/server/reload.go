@@ -45,6 +45,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)
 	s.resolver.Set(resolverOptions(c.DNS, s.log))
+	s.register.use(c.Lists)
 	s.relay.exchange(out)
 	s.relay.setReports(c)
 	s.exchangeDoors(c, sockets, kept)

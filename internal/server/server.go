@@ -40,6 +40,7 @@ type Server struct {
 	resolver    *dns.Resolver
 	tempDir     string // for messages that are being checked
 	relay       *relay // nil: mail for other servers is refused
+	register    *register
 	background  []*background
 	maildrops   *pop3d.Locks // one session each, over all listeners
 
@@ -72,6 +73,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	s := &Server{
 		log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks(),
 		resolver: dns.New(resolverOptions(c.DNS, log)), tempDir: c.TempDir(),
+		register: newRegister(c.Lists, log),
 	}
 	err := inbound.PrepareTempDir(s.tempDir)
 	if err != nil {
@@ -94,7 +96,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	s.relay.start()
 	s.background = []*background{
 		startMaintenance(log, data.Store.Maintain, data.History.Forget, s.relay.tidy), startMemory(),
-		startKeeper(data.Directory, s.resolver, log),
+		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(),
 	}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
 	return s, nil

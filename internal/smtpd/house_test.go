@@ -21,6 +21,7 @@ import (
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
+	"posthorn/internal/filter/lists"
 	"posthorn/internal/inbound"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
@@ -45,6 +46,9 @@ type house struct {
 	conns   map[string]net.Conn         // the clients' ends, by name
 	broken  atomic.Pointer[fault.Error] // what commits fail with
 	log     *slog.Logger
+
+	folder string // of lists
+	lists  map[string]*lists.List
 }
 
 // newHouse builds the house with a server for each role: "mx", "submission" (in
@@ -66,6 +70,7 @@ func newHouse(t testing.TB, policy inbound.Policy) *house {
 func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	t := h.t
 	h.blobs = memblob.New(memblob.Options{})
+	h.folder, h.lists = t.TempDir(), map[string]*lists.List{}
 	h.servers, h.conns = map[string]*wiretest.Server{}, map[string]net.Conn{}
 	h.store = store.New(store.Options{Engine: engine, Blobs: h.blobs, InlineLimit: 32 << 10})
 	h.dir = directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 8, Passes: 1, Threads: 1}})
@@ -95,7 +100,7 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("relays", Options{Role: inbound.Submission, Acceptor: relaying}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("relaymx", Options{Role: inbound.MX, Acceptor: relaying}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
-	for name, o := range guarded(in) {
+	for name, o := range h.guarded(in) {
 		start(name, Options{Role: o.role, PlaintextAuth: true, Acceptor: inbound.New(o.Options)}, wire.Options{})
 	}
 }
@@ -363,6 +368,10 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 				tx.SetQuota(n)
 				return nil
 			})
+		},
+		// list NAME TEXT: a file of the archive becomes the list "allow" or "deny"
+		"list": func(args []string, texts map[string]string) error {
+			return h.writeList(args[0], texts[args[1]])
 		},
 		// shutdown SERVER, without waiting for it
 		"shutdown": func(args []string, _ map[string]string) error {

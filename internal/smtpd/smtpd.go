@@ -172,6 +172,7 @@ func (s *session) counted(r smtpwire.Reply) smtpwire.Reply {
 // offended counts an error of the client's, and keeps it waiting for the reply, the
 // longer the more there have been. Reads report when its error budget is used up.
 func (s *session) offended() {
+	s.in.Offended()
 	s.conn.ProtocolError()
 	s.conn.Pause(s.in.Tarpit(s.conn.Errors()))
 }
