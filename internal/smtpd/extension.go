@@ -49,7 +49,7 @@ var extensions = []extension{
 	},
 	{name: "SIZE", value: (*session).sizeLimit, mail: []mailParam{{"SIZE", readSize}}},
 	{
-		name: "DSN", offered: (*session).queues,
+		name: "DSN", offered: (*session).confirms,
 		mail: []mailParam{{"RET", readReturn}, {"ENVID", readEnvelopeID}},
 		rcpt: []rcptParam{{"NOTIFY", readNotify}, {"ORCPT", readOriginal}},
 	},
@@ -72,9 +72,13 @@ func (e *extension) line(s *session) string {
 
 // queues says that what comes in here may go to other servers, and so wait in the
 // queue, whose services can be asked for: users can. Mail exchange and LMTP only lead
-// to mailboxes; to a server that hands over mail there we are one without these
-// extensions, so that it sends the notifications itself (RFC 3461 §5.2.2).
+// to mailboxes.
 func (s *session) queues() bool { return s.Role == inbound.Submission && s.Acceptor.Relays() }
+
+// confirms says that senders are told here that their mail has arrived; the queue
+// brings them word. Over LMTP it is not so: who hands mail over there waits for an
+// answer for each recipient and tells the sender himself (RFC 3461 §5.2.2).
+func (s *session) confirms() bool { return s.Role != inbound.LMTP && s.Acceptor.Relays() }
 
 func (s *session) isSecure() bool { return s.conn.Secure() }
 

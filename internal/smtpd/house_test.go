@@ -34,7 +34,7 @@ import (
 
 // house is all that stands behind the protocol, in memory: the domain
 // example.test with the accounts alice, bob and carol (password "secret"), who is
-// disabled; the aliases sales (alice, bob) and al (alice).
+// disabled; the aliases sales (alice, bob) and al (alice); and what forwards() adds.
 type house struct {
 	t       testing.TB
 	blobs   *memblob.Store
@@ -76,6 +76,7 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	h.dir = directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 8, Passes: 1, Threads: 1}})
 	t.Cleanup(h.dir.Close)
 	h.people()
+	h.secret(engine)
 
 	in := inbound.Options{Hostname: "mail.example.test", Policy: policy, Directory: h.dir, Store: h.store}
 	acceptor := inbound.New(in)
@@ -118,6 +119,7 @@ func (h *house) people() {
 	h.must(err)
 	_, err = h.dir.AddAlias(ctx, address("al"), address("alice"))
 	h.must(err)
+	h.forwards()
 }
 
 func (h *house) must(err error) {
@@ -193,7 +195,7 @@ func (h *house) queued() []string {
 		if left -= len(j.Recipients); left <= 0 {
 			stop()
 		}
-		return slices.Repeat([]queue.Result{{Outcome: queue.Accepted, Reply: smtpwire.NewReply(250, code{2, 0, 0}, "Taken")}}, len(j.Recipients))
+		return slices.Repeat([]queue.Result{{Outcome: queue.Accepted, Notifies: true, Reply: smtpwire.NewReply(250, code{2, 0, 0}, "Taken")}}, len(j.Recipients))
 	}))
 	var all []string
 	for _, id := range slices.Sorted(maps.Keys(sent)) {
@@ -220,7 +222,7 @@ func describe(ctx context.Context, j *queue.Job) string {
 // envelope spells a queued message's envelope out.
 func envelope(m *queue.Message) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v%s\r\n", m.ID, m.From, m.EnvelopeID, m.Return, m.EightBit, rarities(m))
+	fmt.Fprintf(&b, "id=%s from=<%s> envid=%q ret=%v eightbit=%v%s\r\n", m.ID, m.ReversePath(), m.EnvelopeID, m.Return, m.EightBit, rarities(m))
 	for _, to := range m.Recipients {
 		fmt.Fprintf(&b, "to=<%s> notify=%v orcpt=%q\r\n", to.Address, to.Notify, to.Original)
 	}
