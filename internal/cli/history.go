@@ -55,7 +55,8 @@ func (c *historyCommand) searched(answer *admin.HistoryAnswer) string {
 	case answer.Kept == nil:
 		return "the history is empty"
 	case c.Since > 0:
-		return fmt.Sprintf("looked at the last %v; the history goes back to %s", time.Duration(c.Since), answer.Kept.Format(time.DateOnly))
+		since := time.Now().Add(-time.Duration(c.Since))
+		return fmt.Sprintf("looked back to %s; the history goes back to %s", timeText(&since), answer.Kept.Format(time.DateOnly))
 	}
 	return fmt.Sprintf("the history goes back to %s ([history] days = %d)", answer.Kept.Format(time.DateOnly), answer.Days)
 }
@@ -63,7 +64,7 @@ func (c *historyCommand) searched(answer *admin.HistoryAnswer) string {
 // printLife writes one message, or one connection without any: what it is, and below it
 // a line for each event.
 func printLife(w io.Writer, m admin.MessageHistory) {
-	head := []string{or(m.ID, "no message")}
+	head := []string{or(m.ID, "no message, connection "+m.Events[0].Conn)}
 	for _, e := range m.Events {
 		if e.MessageID != "" && e.ID == m.ID {
 			head = append(head, clean(e.MessageID))

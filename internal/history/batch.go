@@ -63,8 +63,9 @@ type batch struct {
 	marks  []uint32 // not sorted, some of them twice
 }
 
-func newBatch(n name) *batch {
-	b := &batch{name: n, out: record.NewEncoder(512)}
+// newBatch makes a batch with room for so many bytes and marks.
+func newBatch(n name, bytes, marks int) *batch {
+	b := &batch{name: n, out: record.NewEncoder(bytes), marks: make([]uint32, 0, marks)}
 	b.out.Byte(batchVersion)
 	return b
 }

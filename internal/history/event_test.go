@@ -46,7 +46,7 @@ func drawEvent(t *rapid.T) *obs.Event {
 
 func TestBatchRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := newBatch(name{})
+		b := newBatch(name{}, 0, 0)
 		var want []*obs.Event
 		for range rapid.IntRange(1, 5).Draw(t, "events") {
 			e := drawEvent(t)
@@ -65,7 +65,7 @@ func TestBatchRoundTrip(t *testing.T) {
 func TestTokensOutliveTheBatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
-		b := newBatch(name{})
+		b := newBatch(name{}, 0, 0)
 		b.add(e)
 		must := func(err error) {
 			if err != nil {
@@ -112,7 +112,7 @@ func TestIndexHasOnlyWhatIsThere(t *testing.T) {
 // Very long texts are cut, and the next event does not suffer.
 func TestLongTexts(t *testing.T) {
 	long := string(slices.Repeat([]byte("x"), 3*maxText))
-	b := newBatch(name{})
+	b := newBatch(name{}, 0, 0)
 	for range 2 {
 		b.add(&obs.Event{Kind: obs.Failed, Message: "id", Reply: long, Host: long + "[192.0.2.1]", MessageID: "<" + long, To: []obs.EventRecipient{{Address: long, Accounts: make([]uint64, maxAccounts+1)}}})
 	}
@@ -130,7 +130,7 @@ func TestLongTexts(t *testing.T) {
 
 // Damage is found or harmless; it never panics, nor asks for much memory.
 func FuzzRead(f *testing.F) {
-	b := newBatch(name{})
+	b := newBatch(name{}, 0, 0)
 	for n := range 3 {
 		b.add(accepted(n))
 		b.add(delivered(n))

@@ -59,7 +59,9 @@ type History struct {
 	writing  []*batch // on their way to the engine
 	bytes    int      // of all but the open one
 	numbered uint32   // batches so far
-	lost     int      // events that were given up since the log was told
+	room     int      // bytes that the last of them had, and marks: the next will have as many
+	marks    int
+	lost     int // events that were given up since the log was told
 	ended    bool
 }
 
@@ -116,7 +118,7 @@ func (h *History) Record(e *obs.Event) {
 	}
 	if h.open == nil {
 		h.numbered++
-		h.open = newBatch(newName(e.Time, h.process, h.numbered))
+		h.open = newBatch(newName(e.Time, h.process, h.numbered), h.room, h.marks)
 		h.wake()
 	}
 	h.open.add(e)
@@ -143,6 +145,7 @@ func (h *History) seal() {
 		return
 	}
 	h.sealed, h.bytes = append(h.sealed, h.open), h.bytes+h.open.size()
+	h.room, h.marks = len(h.open.out.Record()), len(h.open.marks)
 	h.open = nil
 	for h.bytes > maxWaiting && len(h.sealed) > 1 {
 		given := h.sealed[0]
