@@ -40,6 +40,7 @@ var chinese = words{
 		reasonRefused:       {"对方服务器拒收这封邮件。", "原因可能见下面的答复。"},
 		reasonUnproven:      {"对方无法确认邮件确实来自您的域名。", "请告知您的邮件管理员：问题与 SPF、DKIM 或 DMARC 有关。"},
 		reasonNotEncrypted:  {"无法与对方服务器建立加密连接。", "而这封邮件要求加密传输。"},
+		reasonNotSecure:     {"对方服务器未能按其域名的要求证明身份。", "请用其他方式告知收件人，需由对方管理员修复。"},
 		reasonContent:       {"对方服务器不接受这封邮件的格式或内容。", ""},
 		reasonCharacters:    {"对方服务器不支持含有此类文字的地址。", "请改用其他地址。"},
 		reasonTooManyPeople: {"一次的收件人太多。", "请分批发送。"},

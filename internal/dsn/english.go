@@ -40,6 +40,7 @@ var english = words{
 		reasonRefused:       {"Their server refuses the message.", "Its answer may tell why."},
 		reasonUnproven:      {"They cannot verify that it comes from your domain.", "Tell your\r\n    administrator: this is about SPF, DKIM or DMARC."},
 		reasonNotEncrypted:  {"There is no encrypted way to their server.", "The message requires one."},
+		reasonNotSecure:     {"Their server does not prove who it is, as its domain wants it to.", "Tell the\r\n    recipient in another way; his administrator has to mend it."},
 		reasonContent:       {"Their server does not take what the message contains.", ""},
 		reasonCharacters:    {"Their server does not know addresses in such letters.", "Use another one."},
 		reasonTooManyPeople: {"Too many recipients at once.", "Send it to fewer at a time."},

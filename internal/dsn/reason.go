@@ -17,6 +17,7 @@ const (
 	reasonRefused                     // by policy: spam, reputation, rules
 	reasonUnproven                    // SPF, DKIM, DMARC
 	reasonNotEncrypted                // TLS was required and not to be had
+	reasonNotSecure                   // nor a server that proves who it is
 	reasonContent                     // form or content
 	reasonCharacters                  // addresses in other scripts are not supported there
 	reasonTooManyPeople               // recipients
@@ -34,7 +35,7 @@ var reasons = map[[2]uint16]reason{
 	{4, 0}: reasonUnreachable, {4, 6}: reasonLoop, {4, 7}: reasonTooLate,
 	{5, 3}: reasonTooManyPeople,
 	{6, 0}: reasonContent, {6, 7}: reasonCharacters, {6, 9}: reasonCharacters,
-	{7, 0}: reasonRefused, {7, 4}: reasonNotEncrypted, {7, 10}: reasonNotEncrypted, {7, 11}: reasonNotEncrypted, {7, 30}: reasonNotEncrypted,
+	{7, 0}: reasonRefused, {7, 4}: reasonNotEncrypted, {7, 5}: reasonNotSecure, {7, 10}: reasonNotEncrypted, {7, 11}: reasonNotEncrypted, {7, 30}: reasonNotEncrypted,
 	{7, 20}: reasonUnproven, {7, 21}: reasonUnproven, {7, 22}: reasonUnproven, {7, 23}: reasonUnproven, {7, 24}: reasonUnproven,
 	{7, 25}: reasonUnproven, {7, 26}: reasonUnproven, {7, 27}: reasonUnproven,
 }

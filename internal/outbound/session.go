@@ -117,7 +117,7 @@ func (d *delivery) unopened(err error, remote string, a assurance) queue.Result 
 	case e.Stage == smtpclient.AtTLS && d.mustEncrypt():
 		return insecure(e, remote)
 	case e.Stage == smtpclient.AtTLS && a.why != "":
-		return ours(queue.Unreachable, e.Status, "%s, at %v: %v; TLS is demanded by %s", remote, e.Stage, e.Unwrap(), a.why)
+		return ours(queue.Unreachable, code{4, 7, 5}, "%s, at %v: %v; TLS is demanded by %s", remote, e.Stage, e.Unwrap(), a.why)
 	}
 	return closedDoor(e, remote)
 }

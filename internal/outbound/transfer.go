@@ -174,12 +174,11 @@ func deliverBy(by queue.DeliverBy) string {
 	if by.At.IsZero() {
 		return ""
 	}
-	value := strconv.Itoa(int(time.Until(by.At).Seconds())) + ";"
+	left, mode := int(time.Until(by.At).Seconds()), ";N"
 	if by.Return {
-		value += "R"
-	} else {
-		value += "N"
+		left, mode = max(1, left), ";R" // the queue sees to it that it is not over yet
 	}
+	value := strconv.Itoa(left) + mode
 	if by.Trace {
 		value += "T"
 	}

@@ -95,7 +95,7 @@ func judge(o smtpclient.Outcome, remote string, company bool) verdict {
 		v.result, v.final, v.lost = unreadable(e), true, true
 	case said:
 		v.saidNo(e, company)
-	case kind == fault.Unavailable && e.Stage == smtpclient.AtEnd:
+	case (kind == fault.Unavailable || kind == fault.Invalid) && e.Stage == smtpclient.AtEnd:
 		// RFC 5321 §4.5.3.2.6: it may have taken the message over without telling us.
 		v.result, v.final, v.lost = unsaid(e, queue.Deferred, remote), true, true
 	case kind == fault.Unavailable, kind == fault.Invalid:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -181,7 +182,17 @@ func (c *conn) startTLS(ctx context.Context, config *tls.Config, timeout time.Du
 // cleaned is an error whose words may be the server's: those of its certificate.
 type cleaned struct{ error }
 
-func (c cleaned) Error() string { return clean(c.error.Error()) }
+func (c cleaned) Error() string {
+	var invalid x509.CertificateInvalidError
+	if errors.As(c.error, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil {
+		// In words that are the same at every attempt.
+		if from := invalid.Cert.NotBefore; time.Now().Before(from) {
+			return "the certificate is not valid before " + from.Format(time.DateOnly)
+		}
+		return "the certificate has expired on " + invalid.Cert.NotAfter.Format(time.DateOnly)
+	}
+	return clean(c.error.Error())
+}
 
 func (c cleaned) Unwrap() error { return c.error }
 

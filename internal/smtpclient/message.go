@@ -2,6 +2,7 @@ package smtpclient
 
 import (
 	"strconv"
+	"strings"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/fault"
@@ -57,6 +58,8 @@ type Outcome struct {
 func (c *Client) check(m *Message) *Error {
 	size, limit := m.Size, c.MaxSize()
 	switch {
+	case !c.o.LMTP && strings.Contains(m.By, ";R") && !c.Supports("DELIVERBY"): // RFC 2852 §4
+		return lacks(AtMail, smtpwire.EnhancedCode{5, 4, 7}, "the message is to come back if it is not delivered in time, which the server does not promise (DELIVERBY)")
 	case m.RequireTLS && c.conn.tls == nil: // RFC 8689 §4.2.1
 		return lacks(AtMail, smtpwire.EnhancedCode{5, 7, 10}, "the message asks for TLS on all its way, and the server does not offer it")
 	case m.RequireTLS && !c.Supports("REQUIRETLS"):

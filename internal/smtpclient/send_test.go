@@ -100,7 +100,7 @@ delivered: 250 2.0.0 Taken`,
 			said: `EHLO client.test
 STARTTLS
 EHLO client.test
-MAIL FROM:<alice@example.test> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ314159 REQUIRETLS MT-PRIORITY=-3 BY=120;R
+MAIL FROM:<alice@example.test> SIZE=21 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ314159 REQUIRETLS MT-PRIORITY=-3 BY=120;N
 RCPT TO:<bob@example.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;bob+2Bx@example.test
 RCPT TO:<carol@example.test>
 DATA
@@ -181,6 +181,26 @@ unsupported: smtp: MAIL: the message asks for TLS on all its way, and the server
 unsupported: smtp: MAIL: the message asks for TLS on all its way, which the server does not promise (REQUIRETLS)`,
 		},
 		{
+			name:  "a deadline, to a server that knows it",
+			rules: "offers: DELIVERBY",
+			m:     func(m *smtpclient.Message) { m.By = "120;RT" },
+			said: `EHLO client.test
+MAIL FROM:<alice@example.test> BY=120;RT
+RCPT TO:<bob@example.test>
+RCPT TO:<carol@example.test>
+DATA
+QUIT`,
+			want: `delivered: 250 2.0.0 Taken
+delivered: 250 2.0.0 Taken`,
+		},
+		{
+			name: "a deadline, to one that does not",
+			m:    func(m *smtpclient.Message) { m.By = "120;R" },
+			said: "EHLO client.test\nQUIT",
+			want: `unsupported: smtp: MAIL: the message is to come back if it is not delivered in time, which the server does not promise (...
+unsupported: smtp: MAIL: the message is to come back if it is not delivered in time, which the server does not promise (...`,
+		},
+		{
 			name: "no command in a command",
 			m: func(m *smtpclient.Message) {
 				m.To[0].To = addr.Address{Local: "x>\r\nRCPT TO:<eve", Domain: "example.test"}
@@ -249,7 +269,7 @@ unavailable: smtp: end of DATA: the server closed the connection`,
 }
 
 func everything(m *smtpclient.Message) {
-	m.Ret, m.EnvID, m.Priority, m.By = "HDRS", "QQ314159", -3, "120;R"
+	m.Ret, m.EnvID, m.Priority, m.By = "HDRS", "QQ314159", -3, "120;N"
 	m.To[0].Notify, m.To[0].ORcpt = "SUCCESS,DELAY", "rfc822;bob+2Bx@example.test"
 }
 
