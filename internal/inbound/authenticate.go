@@ -2,9 +2,10 @@ package inbound
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
+	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"posthorn/internal/addr"
@@ -34,7 +35,7 @@ const checkTime = 10 * time.Second
 // networks are in the house, too, and what SPF says of strangers' mail that they pass
 // on would be wrong.
 func (s *Session) authenticates() bool {
-	ip := s.peer.Remote
+	ip := s.peer.Remote.Unmap()
 	return s.acceptor.o.Resolver != nil && s.peer.Role == MX && !s.facts.Inside && s.user == "" &&
 		ip.IsValid() && !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast()
 }
@@ -42,10 +43,12 @@ func (s *Session) authenticates() bool {
 // Close ends what goes on for the session.
 func (s *Session) Close() { s.sender.stop() }
 
-// sender is what is found out about a sender before there is a message.
+// sender is what is being found out about a sender before there is a message. A nil
+// one is of a sender who is not checked.
 type sender struct {
-	reverse   Reverse
-	helo, spf spf.Finding
+	reverse *pending[Reverse]
+	helo    *pending[spf.Finding]
+	spf     *pending[spf.Finding] // nil: the reverse-path is null
 }
 
 // checkSender begins to look at who sends. It is called when there is a recipient:
@@ -57,20 +60,35 @@ func (t *Transaction) checkSender(ctx context.Context) {
 	}
 	s.sender.stop()
 	resolver, ip, hello, from := t.o.Resolver, s.peer.Remote, s.hello, t.from
-	s.sender = begin(ctx, func(ctx context.Context) (found sender) {
-		checker := spf.New(resolver)
-		var others sync.WaitGroup
-		others.Go(func() { found.reverse = reverse(ctx, resolver, ip) })
-		others.Go(func() { found.helo = checker.Helo(ctx, ip, hello) })
-		if !from.IsZero() {
-			found.spf = checker.MailFrom(ctx, ip, hello, from)
-		}
-		others.Wait()
-		if from.IsZero() { // RFC 7208 §2.4
-			found.spf = found.helo
-		}
-		return found
-	})
+	checker := spf.New(resolver)
+	s.sender = &sender{
+		reverse: begin(ctx, func(ctx context.Context) Reverse { return reverse(ctx, resolver, ip) }),
+		helo:    begin(ctx, func(ctx context.Context) spf.Finding { return checker.Helo(ctx, ip, hello) }),
+	}
+	if !from.IsZero() {
+		s.sender.spf = begin(ctx, func(ctx context.Context) spf.Finding { return checker.MailFrom(ctx, ip, hello, from) })
+	}
+}
+
+// wait gives what was found.
+func (s *sender) wait() *Authentication {
+	if s == nil {
+		return &Authentication{}
+	}
+	a := &Authentication{Reverse: s.reverse.wait(), HELO: s.helo.wait()}
+	if a.SPF = a.HELO; s.spf != nil { // RFC 7208 §2.4
+		a.SPF = s.spf.wait()
+	}
+	return a
+}
+
+// stop breaks off what still goes on.
+func (s *sender) stop() {
+	if s != nil {
+		s.reverse.stop()
+		s.helo.stop()
+		s.spf.stop()
+	}
 }
 
 // pending is a check in the background. A nil one is none.
@@ -78,6 +96,7 @@ type pending[T any] struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	found  T
+	panic  string // it has panicked; and where
 }
 
 // begin begins a check, which must end with its context. Whoever begins it has to
@@ -88,17 +107,26 @@ func begin[T any](ctx context.Context, check func(context.Context) T) *pending[T
 	go func() {
 		defer close(p.done)
 		defer cancel()
+		defer func() {
+			if r := recover(); r != nil {
+				p.panic = fmt.Sprintf("%v\n%s", r, debug.Stack())
+			}
+		}()
 		p.found = check(ctx)
 	}()
 	return p
 }
 
-// wait gives what was found.
+// wait gives what was found. A panic of the check goes on here, where it is caught
+// like any other of the connection.
 func (p *pending[T]) wait() (found T) {
 	if p == nil {
 		return found
 	}
 	<-p.done
+	if p.panic != "" {
+		panic(p.panic)
+	}
 	return p.found
 }
 

@@ -145,8 +145,7 @@ func (e *examination) finish() (*Authentication, error) {
 // pass waits for the checks and lets the message go on, with what they found on top.
 func (e *examination) pass() error {
 	t := e.tx
-	sender := t.session.sender.wait()
-	a := &Authentication{Reverse: sender.reverse, HELO: sender.helo, SPF: sender.spf}
+	a := t.session.sender.wait()
 	if e.signatures != nil {
 		a.DKIM = e.signatures.Findings()
 	}

@@ -271,6 +271,20 @@ func TestUnsignedWaits(t *testing.T) {
 	})
 }
 
+// A check that panics takes down the connection that waits for it, which is caught,
+// and nothing else.
+func TestCheckPanics(t *testing.T) {
+	p := begin(t.Context(), func(context.Context) int { panic("a broken invariant") })
+	p.stop()
+	defer func() {
+		if text, _ := recover().(string); !strings.Contains(text, "a broken invariant\n") || !strings.Contains(text, "examination_test.go") {
+			t.Errorf("it came through as %q", text)
+		}
+	}()
+	p.wait()
+	t.Error("nothing was heard of it")
+}
+
 // Those who are not checked cost no lookup, and get no results written.
 func TestNotChecked(t *testing.T) {
 	h := newHouse(t)

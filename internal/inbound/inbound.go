@@ -86,8 +86,8 @@ type Session struct {
 	extended bool // EHLO or LHLO, not HELO
 	tls      *tls.ConnectionState
 	account  store.AccountID
-	user     string           // canonical address of the account; "": not authenticated
-	sender   *pending[sender] // the checks of the transaction's sender; nil: none
+	user     string  // canonical address of the account; "": not authenticated
+	sender   *sender // the checks of the transaction's sender; nil: none
 }
 
 // Secured records that the connection is encrypted now. RFC 3207 §4.2: what the
