@@ -59,6 +59,8 @@ func (r *reader) listeners(c *Config) {
 
 func (r *reader) listener(path string, l Listener, t TLS) {
 	switch {
+	case len(l.XClient) > 0 && !l.Protocol.TakesMail():
+		r.problem(path+".xclient", "is only for smtp, submission, submissions and lmtp, not for %q", l.Protocol)
 	case t.Offered():
 	case l.Protocol.ImplicitTLS():
 		r.problem(path+".protocol", "%q needs a certificate; want [tls] with certificate and key", l.Protocol)

@@ -47,6 +47,7 @@ type Listener struct {
 	Address       string         // host:port
 	ProxyProtocol []netip.Prefix // peers that must send a PROXY header
 	PlaintextAuth bool           // authentication without TLS
+	XClient       []netip.Prefix // peers that may speak for others by XCLIENT and XFORWARD
 }
 
 // Protocol is what is spoken on a listener.
@@ -78,6 +79,11 @@ func (p Protocol) ImplicitTLS() bool { return p == Submissions || p == IMAPS || 
 
 // LogsIn says that clients authenticate themselves on this protocol.
 func (p Protocol) LogsIn() bool { return p != SMTP && p != LMTP }
+
+// TakesMail says that clients hand in mail on this protocol.
+func (p Protocol) TakesMail() bool {
+	return p == SMTP || p == Submission || p == Submissions || p == LMTP
+}
 
 // Port is the port that a protocol is known by.
 func (p Protocol) Port() int {

@@ -79,7 +79,7 @@ func full() Config {
 		Hostname: "mail.example.test",
 		DataDir:  "/var/lib/posthorn",
 		Listeners: []Listener{
-			{Protocol: SMTP, Address: ":25", ProxyProtocol: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}},
+			{Protocol: SMTP, Address: ":25", ProxyProtocol: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}, XClient: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
 			{Protocol: IMAPS, Address: "[::1]:993", PlaintextAuth: true},
 		},
 		TLS:   TLS{Certificate: "/etc/cert.pem", Key: "/etc/key.pem"},

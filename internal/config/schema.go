@@ -160,6 +160,10 @@ func (l *Listener) fields() []field {
 			name: "plaintext_auth", value: boolean(&l.PlaintextAuth),
 			doc: "Allow passwords without TLS; for tests and closed networks only.",
 		},
+		{
+			name: "xclient", value: prefixes(&l.XClient), example: `["127.0.0.1/32"]`,
+			doc: "Proxies and filters in front of smtp, submission or lmtp that may say whom they stand for (XCLIENT, XFORWARD of Postfix). They are believed.",
+		},
 	}
 }
 

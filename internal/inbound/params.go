@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"net/netip"
 	"time"
 
 	"posthorn/internal/dsn"
@@ -20,6 +21,15 @@ type MailParams struct {
 	Prioritized bool            // it was given, also if it is 0
 	NotBefore   time.Time       // of HOLDFOR and HOLDUNTIL, in the future; zero: at once (RFC 4865)
 	DeliverBy   queue.DeliverBy // of BY (RFC 2852)
+
+	Upstream Upstream // of XFORWARD
+}
+
+// Upstream is whom a message comes from in truth, as a filter in between has told. It
+// is for what is told of the message, not for decisions.
+type Upstream struct {
+	Remote netip.Addr // invalid: not known
+	Hello  string
 }
 
 // RcptParams are the parameters of RCPT. Zero: none.

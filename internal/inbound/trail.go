@@ -27,6 +27,9 @@ func (s *Session) event(kind obs.EventKind) *obs.Event {
 func (t *Transaction) event(kind obs.EventKind, to ...string) *obs.Event {
 	e := t.session.event(kind)
 	e.Message, e.From, e.MessageID = t.ID(), t.from.String(), t.messageID
+	if up := t.params.Upstream; up.Remote.IsValid() {
+		e.Remote, e.Hello = up.Remote, up.Hello
+	}
 	for _, one := range to {
 		e.To = append(e.To, obs.EventRecipient{Address: one})
 	}

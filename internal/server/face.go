@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/config"
 	"posthorn/internal/directory"
+	"posthorn/internal/fault"
 	"posthorn/internal/imapd"
 	"posthorn/internal/inbound"
 	"posthorn/internal/pop3d"
@@ -60,6 +62,7 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		Hostname:      set.Hostname,
 		PlaintextAuth: l.PlaintextAuth,
 		Auth:          authenticator{s.data.Directory},
+		Trusted:       l.XClient,
 		Acceptor: inbound.New(inbound.Options{
 			Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
 			Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
@@ -76,6 +79,22 @@ func (a authenticator) Authenticate(ctx context.Context, user, password string, 
 	account, err := a.directory.Authenticate(ctx, user, password)
 	if err != nil {
 		return 0, "", err
+	}
+	return store.AccountID(account.ID), account.Address.String(), nil
+}
+
+// Identify is Authenticate without a password.
+func (a authenticator) Identify(ctx context.Context, user string) (store.AccountID, string, error) {
+	address, err := addr.Parse(user)
+	if err != nil {
+		return 0, "", fault.New(fault.NotFound, "server: %w", err)
+	}
+	account, err := a.directory.Account(ctx, address)
+	switch {
+	case err != nil:
+		return 0, "", err
+	case account.Disabled:
+		return 0, "", fault.New(fault.Denied, "server: %s is disabled", account.Address)
 	}
 	return store.AccountID(account.ID), account.Address.String(), nil
 }

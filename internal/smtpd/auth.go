@@ -53,7 +53,7 @@ func (s *session) auth(ctx context.Context, args string) (smtpwire.Reply, error)
 func (s *session) verify(ctx context.Context) sasl.Verify {
 	return func(authzid, user, password string) error {
 		var account store.AccountID
-		account, canonical, err := s.Auth.Authenticate(ctx, user, password, s.conn.RemoteAddr().Addr())
+		account, canonical, err := s.Auth.Authenticate(ctx, user, password, s.remote)
 		switch {
 		case err != nil:
 			s.in.AuthFailed(ctx, user, err)
@@ -65,7 +65,7 @@ func (s *session) verify(ctx context.Context) sasl.Verify {
 		}
 		s.user = canonical
 		s.conn.Authenticated(canonical)
-		s.in.Authenticated(account, canonical, s.conn.Log())
+		s.in.Authenticated(account, canonical, s.log())
 		return nil
 	}
 }

@@ -53,6 +53,8 @@ var extensions = []extension{
 		mail: []mailParam{{"RET", readReturn}, {"ENVID", readEnvelopeID}},
 		rcpt: []rcptParam{{"NOTIFY", readNotify}, {"ORCPT", readOriginal}},
 	},
+	{name: "XCLIENT", offered: (*session).isTrusted, value: (*session).claims},
+	{name: "XFORWARD", offered: (*session).isTrusted, value: func(*session) string { return "NAME ADDR PORT PROTO HELO IDENT SOURCE" }},
 	{name: "STARTTLS", offered: func(s *session) bool { return s.conn.OffersTLS() }},
 	{name: "AUTH", offered: (*session).mayAuth, value: mechanisms},
 }

@@ -19,15 +19,18 @@ func FuzzServer(f *testing.F) {
 		"EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABzZWNyZXQ=\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\n.\r\n",
 		"EHLO x\r\nMAIL FROM:<a@remote.test> BODY=BINARYMIME\r\nRCPT TO:<bob@example.test>\r\nBDAT 3\r\na\nbBDAT 2 LAST\r\n\r\nBDAT\r\n",
 		"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 9999 LAST\r\na\r\n",
+		"EHLO x\r\nXCLIENT ADDR=IPV6:::1 HELO=a+2Eb LOGIN=alice@example.test\r\nXFORWARD ADDR=192.0.2.9\r\n" + envelope + ".\r\n",
+		"EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABzZWNyZXQ=\r\nMAIL FROM:<alice@example.test> SMTPUTF8 HOLDFOR=9 BY=99;NT MT-PRIORITY=-3\r\n" +
+			"RCPT TO:<\u00f8@elsewhere.test> NOTIFY=NEVER ORCPT=utf-8;\u00f8\r\nDATA\r\n.\r\n",
 		"EHLO x\r\nAUTH LOGIN\r\n=\r\n*\r\nSTARTTLS\r\nQUIT\r\n",
 		"HELO x\nNOOP\x00\r\n\r\n\xff\r\nVRFY\r\nEXPN\r\nRSET x\r\nHELP\r\nGET / HTTP/1.0\r\n",
 	} {
-		for door := range byte(4) {
+		for door := range byte(7) {
 			f.Add(door, []byte(seed))
 		}
 	}
 	h := newHouse(f, inbound.Policy{MaxSize: 4096, MaxRecipients: 10, MaxReceived: 10})
-	doors := []string{"mx", "submission", "plain", "lmtp"}
+	doors := []string{"mx", "submission", "plain", "lmtp", "proxied", "filtered", "relay"}
 	f.Fuzz(func(t *testing.T, door byte, input []byte) {
 		server := h.servers[doors[int(door)%len(doors)]]
 		nc := server.Dial()

@@ -27,6 +27,11 @@ func (s *session) greet(ctx context.Context) (smtpwire.Reply, error) {
 	if delay := s.in.GreetDelay(); delay > 0 {
 		early = s.conn.SpeaksWithin(delay)
 	}
+	return s.welcome(ctx, early)
+}
+
+// welcome is greet, once it is known whether the client spoke too early.
+func (s *session) welcome(ctx context.Context, early bool) (smtpwire.Reply, error) {
 	if err := s.in.Connect(ctx, early); err != nil {
 		// RFC 5321 §3.1: after 554 the client is to say QUIT, and any other command gets 503.
 		s.unwanted = true

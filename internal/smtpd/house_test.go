@@ -100,6 +100,9 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("relay", Options{Role: inbound.Submission, PlaintextAuth: true, Acceptor: relaying}, wire.Options{})
 	start("relays", Options{Role: inbound.Submission, Acceptor: relaying}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("relaymx", Options{Role: inbound.MX, Acceptor: relaying}, wire.Options{})
+	clients := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	start("proxied", Options{Role: inbound.MX, Trusted: clients}, wire.Options{TLS: serverTLS})
+	start("filtered", Options{Role: inbound.Submission, PlaintextAuth: true, Trusted: clients}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
 	for name, o := range h.guarded(in) {
 		start(name, Options{Role: o.role, PlaintextAuth: true, Acceptor: inbound.New(o.Options)}, wire.Options{})
@@ -398,6 +401,21 @@ func (a authenticator) Authenticate(ctx context.Context, user, password string, 
 	account, err := a.dir.Authenticate(ctx, user, password)
 	if err != nil {
 		return 0, "", err
+	}
+	return store.AccountID(account.ID), account.Address.String(), nil
+}
+
+func (a authenticator) Identify(ctx context.Context, user string) (store.AccountID, string, error) {
+	address, err := addr.Parse(user)
+	if err != nil {
+		return 0, "", err
+	}
+	account, err := a.dir.Account(ctx, address)
+	switch {
+	case err != nil:
+		return 0, "", err
+	case account.Disabled:
+		return 0, "", fault.New(fault.Denied, "test: disabled")
 	}
 	return store.AccountID(account.ID), account.Address.String(), nil
 }

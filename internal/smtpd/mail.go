@@ -26,6 +26,7 @@ func (s *session) mail(ctx context.Context, args string) (smtpwire.Reply, error)
 	case !known.UTF8 && !from.IsASCII():
 		return noUTF8Sender, nil
 	}
+	known.Upstream = inbound.Upstream{Remote: s.upstream.remote, Hello: s.upstream.hello}
 	tx, err := s.in.Mail(ctx, from, known)
 	if err != nil {
 		return s.refusal(err)

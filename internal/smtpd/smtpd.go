@@ -20,6 +20,7 @@ package smtpd
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -34,6 +35,9 @@ import (
 type Authenticator interface {
 	// Authenticate gives the account and its canonical address.
 	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (store.AccountID, string, error)
+	// Identify does so for a user whose password somebody trusted has seen. There may be
+	// no such user: NotFound.
+	Identify(ctx context.Context, user string) (store.AccountID, string, error)
 }
 
 // Options configure a Server. Hostname and Acceptor are required.
@@ -41,8 +45,9 @@ type Options struct {
 	Role          inbound.Role
 	Hostname      string // what the server calls itself
 	Acceptor      *inbound.Acceptor
-	Auth          Authenticator // for submission; the other roles never offer AUTH
-	PlaintextAuth bool          // offer AUTH without TLS, too
+	Auth          Authenticator  // for submission; the other roles never offer AUTH
+	PlaintextAuth bool           // offer AUTH without TLS, too
+	Trusted       []netip.Prefix // proxies and filters that may speak for others (XCLIENT, XFORWARD)
 }
 
 // What a wire.Server should know that runs this protocol.
@@ -69,19 +74,12 @@ const (
 // Serve speaks with one client until either says goodbye.
 func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 	ss := &session{Options: s.o, conn: conn}
-	ss.in = s.o.Acceptor.NewSession(inbound.Peer{
-		Role: s.o.Role, PlaintextAuth: s.o.PlaintextAuth,
-		Remote: conn.RemoteAddr().Addr(), Local: conn.LocalAddr().Addr(), Conn: conn.ID(), Log: conn.Log(),
-	})
-	defer ss.in.Close()
-	if state := conn.TLS(); state != nil {
-		ss.in.Secured(state)
-	}
+	ss.open(conn.RemoteAddr().Addr(), conn.LocalAddr().Addr())
+	defer ss.close(ctx)
 	longest := maxLine
 	if ss.offersAuth() {
 		longest = maxAuthLine
 	}
-	defer ss.reset(ctx)
 	reply, err := ss.greet(ctx)
 	for ss.say(reply); err == nil; ss.say(reply) {
 		reply, err = ss.next(ctx, longest)
@@ -91,8 +89,13 @@ func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 // session is the state of one conversation.
 type session struct {
 	Options
-	conn *wire.Conn
-	in   *inbound.Session
+	conn   *wire.Conn
+	in     *inbound.Session
+	remote netip.Addr // the client's; invalid if the transport has none
+
+	client   claim // of XCLIENT
+	claimed  bool  // there was one
+	upstream claim // of XFORWARD, for the next message
 
 	unwanted bool // it was told so instead of being greeted
 	greeted  bool // HELO, EHLO or LHLO was said
@@ -103,12 +106,37 @@ type session struct {
 	chunks   *chunks              // of tx, from its first BDAT on
 }
 
+// open begins a session of inbound for a client at an address.
+func (s *session) open(remote, local netip.Addr) {
+	s.remote = remote
+	s.in = s.Acceptor.NewSession(inbound.Peer{
+		Role: s.Role, PlaintextAuth: s.PlaintextAuth, Remote: remote, Local: local, Conn: s.conn.ID(), Log: s.log(),
+	})
+	if state := s.conn.TLS(); state != nil {
+		s.in.Secured(state)
+	}
+}
+
+// close ends what open has begun, and all that belongs to it.
+func (s *session) close(ctx context.Context) {
+	s.reset(ctx)
+	s.in.Close()
+}
+
+// log names the connection, and whom the client stands for.
+func (s *session) log() *slog.Logger {
+	if s.claimed {
+		return s.conn.Log().With("client", s.remote.String())
+	}
+	return s.conn.Log()
+}
+
 // reset ends the transaction, if there is one.
 func (s *session) reset(ctx context.Context) {
 	if s.chunks != nil {
 		s.chunks.abort(ctx)
 	}
-	s.tx, s.refused, s.chunks = nil, 0, nil
+	s.tx, s.refused, s.chunks, s.upstream = nil, 0, nil, claim{}
 }
 
 // next waits for a command and carries it out. Between the chunks of a message
@@ -217,6 +245,10 @@ func (s *session) dispatch(v smtpwire.Verb) handler {
 		return (*session).starttls
 	case smtpwire.AUTH:
 		return (*session).auth
+	case smtpwire.XCLIENT:
+		return (*session).xclient
+	case smtpwire.XFORWARD:
+		return (*session).xforward
 	case smtpwire.EXPN, smtpwire.ETRN, smtpwire.TURN, smtpwire.ATRN, smtpwire.SEND, smtpwire.SOML, smtpwire.SAML:
 		return (*session).refuse
 	case "GET", "POST", "CONNECT":

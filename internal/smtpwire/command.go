@@ -32,6 +32,8 @@ const (
 	SEND     Verb = "SEND"
 	SOML     Verb = "SOML"
 	SAML     Verb = "SAML"
+	XCLIENT  Verb = "XCLIENT" // of Postfix, like the next one
+	XFORWARD Verb = "XFORWARD"
 )
 
 // Command is one command line, taken apart.

@@ -36,6 +36,25 @@ func parseParams(s string) (Params, error) {
 	return params, nil
 }
 
+// ParseAttributes parses the arguments of XCLIENT and XFORWARD: `1*(SP name "=" xtext)`,
+// decoded. Values that are no xtext are taken as they stand, as old clients send them.
+func ParseAttributes(args string) (Params, error) {
+	attributes, err := parseParams(args)
+	if err == nil && len(attributes) == 0 {
+		err = &SyntaxError{badArguments, "Say what is to be known, like ADDR=192.0.2.1"}
+	}
+	for i := range attributes {
+		a := &attributes[i]
+		if a.Value == "" {
+			return nil, &SyntaxError{badArguments, a.Keyword + " needs a value"}
+		}
+		if value, err := DecodeXtext(a.Value); err == nil {
+			a.Value = value
+		}
+	}
+	return attributes, err
+}
+
 func (p Params) has(keyword string) bool {
 	for i := range p {
 		if p[i].Keyword == keyword {
