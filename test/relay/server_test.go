@@ -11,6 +11,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/directory"
+	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
 	"posthorn/internal/kv/memkv"
 	"posthorn/internal/outbound"
@@ -98,6 +99,11 @@ func (s *server) Authenticate(ctx context.Context, user, password string, _ neti
 		return 0, "", err
 	}
 	return store.AccountID(account.ID), account.Address.String(), nil
+}
+
+// Identify is for smtpd, too: no proxy is trusted here.
+func (s *server) Identify(_ context.Context, user string) (store.AccountID, string, error) {
+	return 0, "", fault.New(fault.NotFound, "test: %s", user)
 }
 
 func (s *server) must(err error) {
