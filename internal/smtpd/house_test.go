@@ -189,12 +189,13 @@ func (h *house) queued() []string {
 		return nil
 	}
 	var mu sync.Mutex
-	sent := map[queue.ID]string{}
+	sent := map[string]string{}
 	h.must(q.Run(ctx, func(ctx context.Context, j *queue.Job) []queue.Result {
 		text := describe(ctx, j)
 		mu.Lock()
 		defer mu.Unlock()
-		sent[j.Message.ID] = text
+		m := j.Message // what belongs to one message: first itself, then what is told of it
+		sent[fmt.Sprint(m.Created.UnixMilli(), m.From.IsZero(), m.ID)] = text
 		if left -= len(j.Recipients); left <= 0 {
 			stop()
 		}
