@@ -1,11 +1,9 @@
 package inbound
 
 import (
-	"bytes"
 	"context"
 
 	"posthorn/internal/deliver"
-	"posthorn/internal/message"
 	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
@@ -47,7 +45,8 @@ func (c *Content) commit(ctx context.Context) error {
 	}
 	defer m.Release()
 	c.tx.messageID = m.Parsed.Root.Envelope.MessageID
-	c.findings.Received = countReceived(m.Parsed.Root.Header) - 1 // the first one is ours
+	all, ours := hops(m.Parsed.Root.Header, c.tx.o.Hostname)
+	c.findings.Received, c.findings.OwnReceived = all-1, ours-1 // the first one says that it is here now
 	if err := c.tx.decide(&c.findings); err != nil {
 		return err
 	}
@@ -126,15 +125,4 @@ func (c *Content) results(ctx context.Context) []error {
 	}
 	c.accepted(ctx)
 	return errs
-}
-
-// countReceived counts the Received fields of a header.
-func countReceived(header []byte) int {
-	n := 0
-	for f := range message.Fields(header) {
-		if bytes.EqualFold(f.Name, []byte("Received")) {
-			n++
-		}
-	}
-	return n
 }

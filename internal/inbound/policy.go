@@ -29,6 +29,7 @@ type Policy struct {
 	MaxSize       int64 // bytes a message may have; 0: no limit
 	MaxRecipients int   // of one transaction; 0: no limit
 	MaxReceived   int   // hops a message may have made before it is taken for a loop
+	MaxOwn        int   // times it may have been here before
 
 	Rates     Rates          // how much of what may happen
 	Exempt    []netip.Prefix // networks that limits on what peers do never apply to
@@ -44,6 +45,7 @@ func DefaultPolicy() Policy {
 		MaxSize:       50 << 20,
 		MaxRecipients: 1000, // RFC 5321 §4.5.3.1.8: at least 100
 		MaxReceived:   100,  // RFC 5321 §6.3: at least 100
+		MaxOwn:        10,   // submitted, forwarded, back from a list or two: three or four
 	}
 }
 
@@ -81,6 +83,7 @@ type Findings struct {
 	BareCR, BareLF bool  // the message, or the header of a binary one, has a CR or LF that is not part of a CRLF
 	Binary         bool  // the message is binary: no line of it is repaired
 	Received       int   // number of Received header fields it came with
+	OwnReceived    int   // of those, the ones that we have written
 
 	Authentication *Authentication // whether it is from whom it says; nil: that was not checked
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestDecide(t *testing.T) {
-	policy := Policy{MaxSize: 1000, MaxRecipients: 2, MaxReceived: 100}
+	policy := Policy{MaxSize: 1000, MaxRecipients: 2, MaxReceived: 100, MaxOwn: 3}
 	for r := range policy.Rates {
 		policy.Rates[r] = rates.Limit{Count: 10 * r, Per: time.Minute}
 	}
@@ -118,7 +118,9 @@ func TestDecide(t *testing.T) {
 		{"submission, bare CR", Findings{Role: Submission, Authenticated: true, BareCR: true}, RuleBareNewline, "550 5.6.0"},
 		{"99 hops", Findings{Received: 99}, "", ""},
 		{"forwarded before", Findings{Recipient: Recipient{Address: alice, Standing: Local, Looped: true}}, RuleMailLoop, "554 5.4.6 <alice@example.test> has"},
-		{"100 hops", Findings{Received: 100}, RuleMailLoop, "554 5.4.6"},
+		{"100 hops", Findings{Received: 100}, RuleMailLoop, "554 5.4.6 The message has passed through 100 servers"},
+		{"here three times", Findings{Received: 5, OwnReceived: 3}, "", ""},
+		{"here once more", Findings{Received: 5, OwnReceived: 4}, RuleMailLoop, "554 5.4.6 The message has been here 4 times before"},
 	} {
 		refusal := Decide(&policy, &tc.findings)
 		broken[tc.rule] = true

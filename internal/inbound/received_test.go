@@ -87,10 +87,3 @@ func TestProtocol(t *testing.T) {
 		}
 	}
 }
-
-func TestCountReceived(t *testing.T) {
-	header := "Return-Path: <>\r\nReceived: a\r\n b\r\nreceived: c\r\nX-Received: d\r\nSubject: Received: e\r\nRECEIVED:f\r\n\r\n"
-	if n := countReceived([]byte(header)); n != 3 {
-		t.Errorf("countReceived = %d, want 3", n)
-	}
-}

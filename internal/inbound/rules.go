@@ -226,11 +226,14 @@ var rules = []rule{
 	{
 		name: RuleMailLoop, code: 554, enhanced: smtpwire.EnhancedCode{5, 4, 6},
 		broken: func(p *Policy, f *Findings) bool {
-			return p.MaxReceived > 0 && f.Received >= p.MaxReceived || f.Recipient.Looped
+			return p.MaxReceived > 0 && f.Received >= p.MaxReceived || p.MaxOwn > 0 && f.OwnReceived > p.MaxOwn || f.Recipient.Looped
 		},
-		explain: func(_ *Policy, f *Findings) string {
-			if f.Recipient.Looped {
+		explain: func(p *Policy, f *Findings) string {
+			switch {
+			case f.Recipient.Looped:
 				return deliver.ReplyLooped(f.Recipient.Address).Lines[0]
+			case f.Received < p.MaxReceived:
+				return fmt.Sprintf("The message has been here %d times before and goes in circles", f.OwnReceived)
 			}
 			return fmt.Sprintf("The message has passed through %d servers and goes in circles", f.Received)
 		},

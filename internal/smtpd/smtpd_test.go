@@ -12,7 +12,7 @@ import (
 
 // scripted is the policy that the transcripts speak of.
 func scripted() inbound.Policy {
-	return inbound.Policy{MaxSize: 100_000, MaxRecipients: 7, MaxReceived: 100}
+	return inbound.Policy{MaxSize: 100_000, MaxRecipients: 7, MaxReceived: 100, MaxOwn: 10}
 }
 
 func TestTranscripts(t *testing.T) {
