@@ -50,7 +50,7 @@ type session struct {
 // a connection may carry: who keeps one for ever never notices that a host has moved.
 const (
 	maxIdlePerDoor = 5
-	maxIdle        = 200
+	maxIdle        = 1000
 	maxMessages    = 100
 )
 
@@ -91,6 +91,7 @@ func (p *pool) accept(s *session) bool {
 		p.goodbyes.Go(s.quit)
 		return true
 	}
+	s.client.Rest()
 	p.size++
 	p.doors[s.door] = append(p.doors[s.door], s)
 	p.goodbyes.Add(1)

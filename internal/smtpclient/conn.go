@@ -32,8 +32,9 @@ type conn struct {
 }
 
 const (
-	inBuffer  = 4 << 10
-	outBuffer = 32 << 10
+	inBuffer   = 4 << 10
+	outBuffer  = 32 << 10
+	restBuffer = 8 << 10 // as much as is kept for the next message
 )
 
 func newConn(nc net.Conn, timeouts *Timeouts) *conn {
@@ -76,6 +77,12 @@ func (c *conn) flush(timeout time.Duration) error {
 		c.mute = lost(err, timeout, "to take what was sent")
 	}
 	return c.mute
+}
+
+func (c *conn) rest() {
+	if cap(c.out) > restBuffer {
+		c.out = nil
+	}
 }
 
 func (c *conn) writer() io.Writer {

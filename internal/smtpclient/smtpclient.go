@@ -133,6 +133,9 @@ func (c *Client) Reusable() bool {
 	return c.conn.isGood() && (!limited || c.messages < limit)
 }
 
+// Rest gives memory back before a time in which nothing is sent.
+func (c *Client) Rest() { c.conn.rest() }
+
 // Quit says goodbye and closes the connection. The server has little time to answer.
 func (c *Client) Quit(ctx context.Context) {
 	defer c.Close()
