@@ -78,7 +78,7 @@ func printLife(w io.Writer, m admin.MessageHistory) {
 	for _, e := range m.Events {
 		text := sentence(&e)
 		if e.ID != m.ID {
-			text = "notification " + e.ID + ": " + text
+			text = e.ID + ": " + text
 		}
 		fmt.Fprintf(w, "  %s  %s\n", timeText(&e.Time), text)
 	}
@@ -108,6 +108,12 @@ func sentence(e *admin.HistoryEvent) string {
 		return "accepted" + origin(e) + ", " + bytesText(e.Size) + ", for " + to
 	case obs.Delivered, obs.Deferred, obs.Failed, obs.Expired:
 		return to + ": " + attempt(e)
+	case obs.Forwarded:
+		text := "passed on by " + clean(e.User) + " to " + to
+		if e.Related != "" {
+			text += ", as " + e.Related
+		}
+		return text
 	case obs.Notified:
 		return notification(e, to)
 	case obs.Rerouted:
@@ -138,6 +144,7 @@ func notification(e *admin.HistoryEvent, to string) string {
 	told := map[string]string{
 		"failed": "that it cannot be delivered to ", "delayed": "that it is delayed for ",
 		"relayed": "that it was handed on for ", "delivered": "that it was delivered to ",
+		"expanded": "that it went to all behind ",
 	}[e.Action]
 	where := "queued"
 	if e.Mailbox {

@@ -24,7 +24,7 @@ func (r *Router) Tell(plan *Plan, mail *Mail) error {
 	if err != nil {
 		return err
 	}
-	plan.Queue = append(plan.Queue, notice)
+	plan.Queue, plan.notice = append(plan.Queue, notice), report
 	return nil
 }
 

@@ -54,6 +54,9 @@ const (
 type Plan struct {
 	Accounts []store.AccountID // each once, in order
 	Queue    []*queue.Message  // all in one shard
+
+	via    []addr.Address // of the parts in Queue, who forwards them; a notice behind them has none
+	notice *dsn.Report    // what the notice tells
 }
 
 // IsEmpty says that nobody gets it.
@@ -209,7 +212,7 @@ func (o *onward) part(via addr.Address) *queue.Message {
 		part.ID = part.ID.Beside(o.router.Clock().Add(time.Duration(n) * time.Millisecond))
 	}
 	o.parts[via] = &part
-	o.plan.Queue = append(o.plan.Queue, &part)
+	o.plan.Queue, o.plan.via = append(o.plan.Queue, &part), append(o.plan.via, via)
 	return &part
 }
 

@@ -17,6 +17,7 @@ type LineEnds struct{ BareCR, BareLF bool }
 // differ only for LMTP, the others have one reply for all.
 func (c *Content) Commit(ctx context.Context, ends LineEnds) ([]error, error) {
 	c.findings.BareCR, c.findings.BareLF = ends.BareCR, ends.BareLF
+	c.ended = c.tx.o.Clock()
 	if err := c.commit(ctx); err != nil {
 		c.refused(ctx, err)
 		return nil, err
@@ -63,6 +64,7 @@ func (t *Transaction) deliver(ctx context.Context, m *store.Message) error {
 		if err != nil || plan.IsEmpty() {
 			return err
 		}
+		t.carried = plan
 		err = t.o.Store.UpdateWith(ctx, plan.Accounts, plan.Shards(), func(tx *store.MultiTx) error {
 			return plan.Carry(tx, m)
 		})

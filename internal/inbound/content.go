@@ -23,6 +23,7 @@ type Content struct {
 	digest   *dkim.Digest    // what is to be signed; nil if nothing is
 	err      error           // of the sink
 	began    time.Time
+	ended    time.Time // when the client had sent it all
 }
 
 // Receive begins to receive the message, for the recipients accepted so far, of

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/obs"
+	"posthorn/internal/queue"
+	"posthorn/internal/smtpwire"
 )
 
 // trail is where a session tells what happens.
@@ -59,11 +62,11 @@ func (s *Session) AuthFailed(ctx context.Context, user string, why error) {
 }
 
 // accepted tells that the message is where it should be, with those recipients that
-// could have it.
+// could have it. It was accepted when it had come: what the queue tells of it happened later.
 func (c *Content) accepted(ctx context.Context) {
 	t := c.tx
 	e := t.event(obs.Accepted)
-	e.Size, e.Took = c.findings.Size, e.Time.Sub(c.began)
+	e.Size, e.Took, e.Time = c.findings.Size, e.Time.Sub(c.began), c.ended
 	for i := range t.recipients {
 		if r := &t.recipients[i]; r.err == nil {
 			e.To = append(e.To, r.outcome())
@@ -72,6 +75,29 @@ func (c *Content) accepted(ctx context.Context) {
 	if len(e.To) > 0 {
 		t.session.trail().Tell(ctx, e)
 	}
+	if t.carried != nil {
+		for _, e := range t.carried.Events(&queue.Message{ID: t.id, From: t.from}, c.ended) {
+			t.session.trail().Tell(ctx, e)
+		}
+	}
+}
+
+// Misspelled tells of a sender, or of a recipient of the transaction t, that was refused for
+// the way in which it was given; args are those of the command.
+func (s *Session) Misspelled(ctx context.Context, t *Transaction, args string, reply smtpwire.Reply) {
+	_, address, found := strings.Cut(args, "<")
+	if address, _, _ = strings.Cut(address, ">"); !found {
+		address = args
+	}
+	var e *obs.Event
+	if t == nil {
+		e = s.event(obs.SenderRefused)
+		e.From = address
+	} else {
+		e = t.event(obs.RecipientRefused, address)
+	}
+	e.Reply = reply.String()
+	s.trail().Tell(ctx, e)
 }
 
 // outcome says where a recipient's message is.

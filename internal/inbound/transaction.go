@@ -24,6 +24,7 @@ type Transaction struct {
 	messageID  string // of the header, once it has been read
 	signature  []byte // that goes in front of what the queue gets
 	recipients []recipient
+	carried    *deliver.Plan // that has been carried out; nil: none
 }
 
 // recipient is one RCPT that was accepted.

@@ -81,6 +81,8 @@ const (
 	Rerouted // Destination
 	Bounced  // Reply
 	Deleted
+	// By ourselves.
+	Forwarded // User: the address of ours that passes it on; To: to whom; Related
 	numKinds
 )
 
@@ -91,7 +93,7 @@ var kindNames = [numKinds]string{
 	RecipientFailed: "recipient failed", BrokenOff: "message broken off", Accepted: "message accepted",
 	Delivered: "delivered", Deferred: "deferred", Failed: "failed", Expired: "expired", Notified: "notification sent",
 	Retried: "retried by the operator", Held: "held by the operator", Released: "released by the operator",
-	Rerouted: "rerouted by the operator", Bounced: "bounced by the operator", Deleted: "deleted by the operator",
+	Forwarded: "passed on", Rerouted: "rerouted by the operator", Bounced: "bounced by the operator", Deleted: "deleted by the operator",
 }
 
 // String is the text of the log's line. A kind that only a newer program knows has a number.
@@ -144,6 +146,9 @@ func (e *Event) attrs() []slog.Attr {
 	}
 	if e.Kind == Delivered && e.Host != "" {
 		text("tls", cmp.Or(e.TLS, "none"), true)
+	}
+	if e.Kind == Forwarded {
+		text("via", e.User, true)
 	}
 	text("action", e.Action, false)
 	text("related", e.Related, false)

@@ -18,6 +18,7 @@ import (
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/pebblekv"
 	"posthorn/internal/kv/pgkv"
+	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
@@ -38,6 +39,7 @@ type Data struct {
 
 	engine kv.Engine
 	blobs  blob.Store
+	trail  obs.Trail // log, and history
 	router *deliver.Router
 }
 
@@ -75,6 +77,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.History = newHistory(c, engine, log)
+	d.trail = obs.Trail{Log: log, Recorder: d.History}
 	d.Queue = queue.New(queue.Options{
 		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.History,
 		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,

@@ -82,7 +82,13 @@ func (d *Data) deliverOne(ctx context.Context, j *queue.Job, to *deliver.Recipie
 	if err != nil || to.Fate == deliver.Looped {
 		return err
 	}
-	return d.Store.UpdateWith(ctx, plan.Accounts, plan.Shards(), func(tx *store.MultiTx) error { return plan.Carry(tx, m) })
+	err = d.Store.UpdateWith(ctx, plan.Accounts, plan.Shards(), func(tx *store.MultiTx) error { return plan.Carry(tx, m) })
+	if err == nil {
+		for _, event := range plan.Events(j.Message, time.Now()) {
+			d.trail.Tell(ctx, event)
+		}
+	}
+	return err
 }
 
 // verdict is what became of a delivery to an address of ours.

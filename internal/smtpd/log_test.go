@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -117,5 +118,33 @@ func TestTranscriptHidesPasswords(t *testing.T) {
 		if strings.Contains(text, secret) {
 			t.Errorf("transcript\n%s", text)
 		}
+	}
+}
+
+// A sender or recipient that is refused for its spelling is told of like any other.
+func TestMisspelledIsTold(t *testing.T) {
+	log := &logBuffer{}
+	h := &house{t: t, log: slog.New(slog.NewJSONHandler(log, nil))}
+	h.build(scripted(), memkv.New(memkv.Options{}))
+	nc := h.dial("mx")
+	defer nc.Close()
+	_, err := io.WriteString(nc, "EHLO relay.remote.test\r\nMAIL FROM:<sender@remote.test> FROBNICATE\r\nMAIL FROM:sender@\r\n"+
+		"MAIL FROM:<sender@remote.test>\r\nRCPT TO:<b b@example.test>\r\nRCPT TO:<alice@example.test> X=Y\r\nQUIT\r\n")
+	h.must(err)
+	_, err = io.ReadAll(nc)
+	h.must(err)
+	var got []string
+	for _, line := range log.lines(t) {
+		if what, _ := line["msg"].(string); strings.HasSuffix(what, "refused") {
+			reply, _ := line["reply"].(string)
+			got = append(got, fmt.Sprint(what, ": ", reply[:3], " to ", line["to"], " from ", line["from"]))
+		}
+	}
+	want := []string{
+		"sender refused: 555 to <nil> from sender@remote.test", "sender refused: 501 to <nil> from FROM:sender@",
+		"recipient refused: 501 to b b@example.test from sender@remote.test", "recipient refused: 555 to alice@example.test from sender@remote.test",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -17,14 +17,14 @@ func (s *session) mail(ctx context.Context, args string) (smtpwire.Reply, error)
 	}
 	from, params, err := smtpwire.ParseMail(args)
 	if err != nil {
-		return badSyntax(err), nil
+		return s.misspelled(ctx, args, badSyntax(err))
 	}
 	known, reply := s.mailParams(params)
 	switch {
 	case !reply.IsZero():
-		return reply, nil
+		return s.misspelled(ctx, args, reply)
 	case !known.UTF8 && !from.IsASCII():
-		return noUTF8Sender, nil
+		return s.misspelled(ctx, args, noUTF8Sender)
 	}
 	known.Upstream = inbound.Upstream{Remote: s.upstream.remote, Hello: s.upstream.hello}
 	tx, err := s.in.Mail(ctx, from, known)
@@ -33,6 +33,12 @@ func (s *session) mail(ctx context.Context, args string) (smtpwire.Reply, error)
 	}
 	s.tx = tx
 	return smtpwire.NewReply(250, code{2, 1, 0}, "Sender noted"), nil
+}
+
+// misspelled refuses a sender or recipient that inbound never gets to see.
+func (s *session) misspelled(ctx context.Context, args string, reply smtpwire.Reply) (smtpwire.Reply, error) {
+	s.in.Misspelled(ctx, s.tx, args, reply)
+	return reply, nil
 }
 
 // RFC 6531 §3.5: what is said to an address in UTF-8 without SMTPUTF8, which every

@@ -19,16 +19,16 @@ func (s *session) rcpt(ctx context.Context, args string) (smtpwire.Reply, error)
 	}
 	to, params, err := smtpwire.ParseRcpt(args)
 	if err != nil {
-		return badSyntax(err), nil
+		return s.misspelled(ctx, args, badSyntax(err))
 	}
 	known, reply := s.rcptParams(params)
 	switch {
 	case !reply.IsZero():
-		return reply, nil
+		return s.misspelled(ctx, args, reply)
 	case !s.tx.IsUTF8() && !to.IsASCII():
-		return noUTF8Recipient, nil
+		return s.misspelled(ctx, args, noUTF8Recipient)
 	case to.Domain == "" && s.tx.IsHeld():
-		return replyWhichPostmaster, nil
+		return s.misspelled(ctx, args, replyWhichPostmaster)
 	}
 	if err := s.tx.Rcpt(ctx, to, known); err != nil {
 		s.refused++
