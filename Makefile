@@ -30,8 +30,8 @@ quick:
 	$(GO) test -short ./internal/... ./cmd/...
 
 peers:
-	$(say) "real mail programs against the real server"
-	$(GO) test -count=1 -timeout 10m ./test/peers
+	$(say) "real mail programs and servers against the real server"
+	$(GO) test -count=1 -timeout 10m ./test/peers ./test/exchange
 
 torture:
 	$(say) "killing the server under load and counting, $(ROUNDS) times on each engine"

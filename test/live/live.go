@@ -9,6 +9,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -48,6 +49,10 @@ type Options struct {
 	Binary string
 	DSN    string   // of a PostgreSQL database; empty: the embedded engine
 	Users  []string // local parts of the accounts
+
+	Domain string   // default: Domain
+	Bind   string   // an address whose usual ports are listened on; default: free ports of the loopback
+	Within []string // a command line that runs the server's where that address is
 }
 
 // Server is an installation and the process that serves it, if there is one now.
@@ -55,6 +60,8 @@ type Server struct {
 	Dir    string
 	Config string // path of the configuration file
 	binary string
+	within []string
+	host   string // where it listens
 	ports  map[config.Protocol]int
 	log    *logFile
 	run    *process
@@ -65,19 +72,23 @@ type Server struct {
 func Install(t testing.TB, o Options) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &Server{Dir: dir, Config: filepath.Join(dir, "posthorn.toml"), binary: o.Binary, ports: map[config.Protocol]int{}}
+	domain := cmp.Or(o.Domain, Domain)
+	s := &Server{
+		Dir: dir, Config: filepath.Join(dir, "posthorn.toml"), binary: o.Binary, within: o.Within,
+		host: cmp.Or(o.Bind, "127.0.0.1"), ports: map[config.Protocol]int{},
+	}
 	s.log = &logFile{name: filepath.Join(dir, "server.log")}
-	if out, err := s.command("init", "--dir", dir, "--domain", Domain, "--hostname", "mail."+Domain, "--ports", "high"); err != nil {
+	if out, err := s.Command("init", "--dir", dir, "--domain", domain, "--hostname", "mail."+domain, "--ports", "high"); err != nil {
 		t.Fatalf("posthorn init: %v\n%s", err, out)
 	}
 	s.configure(t, o)
 	if o.DSN != "" { // the directory that init has filled is in the embedded engine
-		if out, err := s.command("domain", "add", Domain, "--config", s.Config); err != nil {
+		if out, err := s.Command("domain", "add", domain, "--config", s.Config); err != nil {
 			t.Fatalf("posthorn domain add: %v\n%s", err, out)
 		}
 	}
 	for _, user := range o.Users {
-		s.AddAccount(t, user+"@"+Domain)
+		s.AddAccount(t, user+"@"+domain)
 	}
 	t.Cleanup(func() {
 		s.Kill()
@@ -88,8 +99,8 @@ func Install(t testing.TB, o Options) *Server {
 	return s
 }
 
-// configure moves the installation to free ports and, where that is asked for, to
-// PostgreSQL.
+// configure moves the installation to where it is to listen and, where that is asked
+// for, to PostgreSQL.
 func (s *Server) configure(t testing.TB, o Options) {
 	t.Helper()
 	c, err := config.Load(s.Config)
@@ -101,10 +112,10 @@ func (s *Server) configure(t testing.TB, o Options) {
 			c.Listeners = append(c.Listeners, config.Listener{Protocol: p})
 		}
 	}
-	for i, port := range freePorts(t, len(c.Listeners)) {
+	for i, port := range s.choosePorts(t, c.Listeners, o.Bind != "") {
 		l := &c.Listeners[i]
 		s.ports[l.Protocol] = port
-		l.Address = fmt.Sprintf("127.0.0.1:%d", port)
+		l.Address = s.Addr(l.Protocol)
 	}
 	if o.DSN != "" {
 		c.Store = config.Store{Engine: config.Postgres, DSN: o.DSN}
@@ -116,6 +127,17 @@ func (s *Server) configure(t testing.TB, o Options) {
 	if err := os.WriteFile(s.Config, text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// choosePorts gives each listener its port.
+func (s *Server) choosePorts(t testing.TB, listeners []config.Listener, usual bool) (ports []int) {
+	if !usual {
+		return freePorts(t, len(listeners))
+	}
+	for _, l := range listeners {
+		ports = append(ports, l.Protocol.Port())
+	}
+	return ports
 }
 
 // freePorts finds ports that nobody listens on, below those that the system gives
@@ -139,13 +161,13 @@ func freePorts(t testing.TB, n int) (ports []int) {
 }
 
 // Addr is where a protocol is spoken.
-func (s *Server) Addr(p config.Protocol) string { return fmt.Sprintf("127.0.0.1:%d", s.ports[p]) }
+func (s *Server) Addr(p config.Protocol) string { return fmt.Sprintf("%s:%d", s.host, s.ports[p]) }
 
 // Port is the port of Addr.
 func (s *Server) Port(p config.Protocol) int { return s.ports[p] }
 
-// command runs a subcommand and gives all that it printed.
-func (s *Server) command(args ...string) ([]byte, error) { return s.commandWithInput("", args...) }
+// Command runs a subcommand and gives all that it printed.
+func (s *Server) Command(args ...string) ([]byte, error) { return s.commandWithInput("", args...) }
 
 func (s *Server) commandWithInput(input string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -168,7 +190,7 @@ func (s *Server) AddAccount(t testing.TB, address string) {
 // and fails the test if anything is wrong.
 func (s *Server) Verify(t testing.TB) {
 	t.Helper()
-	if out, err := s.command("verify", "--config", s.Config); err != nil {
+	if out, err := s.Command("verify", "--config", s.Config); err != nil {
 		t.Errorf("posthorn verify: %v\n%s", err, out)
 	}
 }

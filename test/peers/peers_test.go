@@ -50,7 +50,7 @@ type peers struct {
 func TestSendAndRead(t *testing.T) {
 	senders := map[string]sender{
 		"swaks": sendSwaks, "swaks-lmtp": sendSwaksLMTP, "swaks-starttls-auth": sendSwaksSubmission,
-		"curl": sendCurl, "smtplib": sendSMTPLib,
+		"curl": sendCurl, "smtplib": sendSMTPLib, "msmtp": sendMsmtp, "nodemailer": sendNodemailer,
 	}
 	readers := map[string]reader{
 		"curl-imap": readCurlIMAP, "curl-pop3": readCurlPOP3,

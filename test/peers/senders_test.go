@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -59,5 +60,27 @@ with smtplib.SMTP('localhost', int(port)) as s:
 func sendSMTPLib(p *peers, user string, l letter) {
 	p.Helper()
 	p.run(nil, "python3", "-c", smtplib, fmt.Sprint(p.server.Port(config.Submission)), p.certificate(),
+		user+"@"+live.Domain, live.Password, p.file("letter.eml", string(l.text), 0o600))
+}
+
+// sendMsmtp is what local programs use for sendmail. It takes LF at the ends of lines.
+func sendMsmtp(p *peers, user string, l letter) {
+	p.Helper()
+	p.run(bytes.ReplaceAll(l.text, []byte("\r\n"), []byte("\n")), "msmtp", "--file=", "--host=localhost", fmt.Sprintf("--port=%d", p.server.Port(config.Submission)),
+		"--tls=on", "--tls-starttls=on", "--tls-trust-file="+p.certificate(), "--auth=plain", "--user="+user+"@"+live.Domain,
+		"--passwordeval=echo "+live.Password, "--from="+user+"@"+live.Domain, "--", user+"@"+live.Domain)
+}
+
+const nodemailer = `
+const [port, user, password, name] = process.argv.slice(1)
+const transport = require('/opt/posthorn-test/node/node_modules/nodemailer').createTransport({
+	host: 'localhost', port, secure: true, auth: { user, pass: password }, tls: { ca: require('fs').readFileSync(process.env.SSL_CERT_FILE) },
+})
+transport.sendMail({ envelope: { from: user, to: user }, raw: require('fs').readFileSync(name) }).catch(e => { console.error(e); process.exit(1) })
+`
+
+func sendNodemailer(p *peers, user string, l letter) {
+	p.Helper()
+	p.run(nil, "node", "-e", nodemailer, fmt.Sprint(p.server.Port(config.Submissions)),
 		user+"@"+live.Domain, live.Password, p.file("letter.eml", string(l.text), 0o600))
 }

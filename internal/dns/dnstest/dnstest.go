@@ -112,23 +112,39 @@ func (s *Server) Dial(_ context.Context, network, _ string) (net.Conn, error) {
 func (s *Server) Listen() netip.AddrPort {
 	s.t.Helper()
 	for range 20 { // until a port is free for both
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			s.t.Fatal(err)
+		if at, ok := s.listen("127.0.0.1:0"); ok {
+			return at
 		}
-		pc, err := net.ListenPacket("udp", l.Addr().String())
-		if err != nil {
-			l.Close()
-			continue
-		}
-		s.track(l)
-		s.track(pc)
-		s.conns.Go(func() { s.accept(l) })
-		s.conns.Go(func() { s.servePackets(pc) })
-		return l.Addr().(*net.TCPAddr).AddrPort()
 	}
 	s.t.Fatal("dnstest: no port is free for both UDP and TCP")
 	return netip.AddrPort{}
+}
+
+// ListenOn serves UDP and TCP on an address with its port.
+func (s *Server) ListenOn(address string) {
+	s.t.Helper()
+	if _, ok := s.listen(address); !ok {
+		s.t.Fatalf("dnstest: %s is taken", address)
+	}
+}
+
+// listen says false if only one of UDP and TCP is free there.
+func (s *Server) listen(address string) (netip.AddrPort, bool) {
+	s.t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pc, err := net.ListenPacket("udp", l.Addr().String())
+	if err != nil {
+		l.Close()
+		return netip.AddrPort{}, false
+	}
+	s.track(l)
+	s.track(pc)
+	s.conns.Go(func() { s.accept(l) })
+	s.conns.Go(func() { s.servePackets(pc) })
+	return l.Addr().(*net.TCPAddr).AddrPort(), true
 }
 
 func (s *Server) accept(l net.Listener) {
