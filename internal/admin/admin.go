@@ -17,6 +17,8 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
+	"posthorn/internal/dns"
+	"posthorn/internal/dnszone"
 	"posthorn/internal/fault"
 	"posthorn/internal/history"
 	"posthorn/internal/queue"
@@ -102,6 +104,8 @@ type Options struct {
 	Store     *store.Store
 	Queue     *queue.Queue
 	History   *history.History
+	Site      func() dnszone.Site  // what the world is to know of the server
+	Resolver  func() *dns.Resolver // asked whether it does
 }
 
 // Admin carries out operations.

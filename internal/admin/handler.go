@@ -26,6 +26,8 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, AddDomain, a.addDomain)
 	handle(mux, ListDomains, a.listDomains)
 	handle(mux, DeleteDomain, a.deleteDomain)
+	handle(mux, ShowZone, a.showZone)
+	handle(mux, CheckDomain, a.checkDomain)
 	handle(mux, ListKeys, a.listKeys)
 	handle(mux, RotateKeys, a.rotateKeys)
 	handle(mux, ActivateKeys, a.activateKeys)

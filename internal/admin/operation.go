@@ -18,6 +18,8 @@ var (
 	AddDomain    = Operation[Name, Domain]{"domain/add"}
 	ListDomains  = Operation[Nothing, []Domain]{"domain/list"}
 	DeleteDomain = Operation[Name, Nothing]{"domain/delete"}
+	ShowZone     = Operation[Name, DomainZone]{"domain/dns"}
+	CheckDomain  = Operation[Name, DomainCheck]{"domain/check"}
 	ListKeys     = Operation[Name, []DomainKey]{"domain/dkim/list"}
 	RotateKeys   = Operation[Name, []DomainKey]{"domain/dkim/rotate"}
 	ActivateKeys = Operation[KeyOrder, []DomainKey]{"domain/dkim/activate"}

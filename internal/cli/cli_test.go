@@ -57,6 +57,8 @@ func TestAdministration(t *testing.T) { playTwice(t, "administration.txt") }
 
 func TestKeys(t *testing.T) { playTwice(t, "keys.txt") }
 
+func TestDomainDNS(t *testing.T) { playTwice(t, "dns.txt") }
+
 func TestSetup(t *testing.T) {
 	s := newScript(t)
 	for name, text := range map[string]string{

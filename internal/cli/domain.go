@@ -11,6 +11,8 @@ type domainCommand struct {
 	Add    domainAdd    `cmd:"" help:"Take a domain on."`
 	List   domainList   `cmd:"" help:"List all domains."`
 	Delete domainDelete `cmd:"" help:"Give a domain up. It must have no addresses any more."`
+	DNS    domainDNS    `cmd:"" name:"dns" help:"Print the DNS records that a domain needs."`
+	Check  domainCheck  `cmd:"" help:"Compare DNS with what a domain needs."`
 	DKIM   domainDKIM   `cmd:"" name:"dkim" help:"The keys that a domain signs its mail with."`
 
 	Alias    domainAlias    `cmd:"" help:"Give a domain another name."`

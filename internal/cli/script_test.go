@@ -95,7 +95,7 @@ func (s *script) plain(text string) string {
 	text = strings.ReplaceAll(text, s.dir, "DIR")
 	text = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)`).ReplaceAllString(text, "TIME")
 	text = regexp.MustCompile(`ph\d{8}([re])`).ReplaceAllString(text, "phYYYYMMDD$1")
-	text = regexp.MustCompile(`p=[A-Za-z0-9+/=]+(" "[A-Za-z0-9+/=]+)*`).ReplaceAllString(text, "p=KEY")
+	text = regexp.MustCompile(`p=[A-Za-z0-9+/=]{40,}(" "[A-Za-z0-9+/=]+)*`).ReplaceAllString(text, "p=KEY")
 	return regexp.MustCompile(`\d{4}-\d\d-\d\d`).ReplaceAllString(text, "DATE")
 }
 

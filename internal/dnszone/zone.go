@@ -36,7 +36,7 @@ func (f *Facts) exchange() Section {
 func (f *Facts) mx() Record { return Record{f.Domain, "MX", "10 " + f.Hostname + "."} }
 
 func (f *Facts) addresses() Section {
-	s := Section{Title: "The addresses of the server. Its name must not be an alias (CNAME)."}
+	s := Section{Title: "The addresses of the server. Its name must not be an alias (CNAME).", Records: []Record{}}
 	for _, ip := range f.Addresses {
 		s.Records = append(s.Records, addressRecord(f.Hostname, ip))
 		s.Notes = append(s.Notes, "Ask whoever gives you the address for: "+pointer(ip, f.Hostname).String())

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"posthorn/internal/admin"
@@ -13,6 +15,7 @@ import (
 	"posthorn/internal/config"
 	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
+	"posthorn/internal/dns"
 	"posthorn/internal/fault"
 	"posthorn/internal/history"
 	"posthorn/internal/kv"
@@ -41,6 +44,9 @@ type Data struct {
 	blobs  blob.Store
 	trail  obs.Trail // log, and history
 	router *deliver.Router
+	config atomic.Pointer[config.Config]
+	// resolver asks the name servers of the configuration; it is made when it is needed.
+	resolver func() *dns.Resolver
 }
 
 // OpenData opens what a configuration says is kept, and makes it where there is
@@ -75,6 +81,8 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
 	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
+	d.config.Store(c)
+	d.resolver = sync.OnceValue(func() *dns.Resolver { return dns.New(resolverOptions(c.DNS, log)) })
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.History = newHistory(c, engine, log)
 	d.trail = obs.Trail{Log: log, Recorder: d.History}
@@ -95,7 +103,7 @@ func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.H
 
 // Admin gives the operations on the data.
 func (d *Data) Admin() *admin.Admin {
-	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History})
+	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Site: d.site, Resolver: d.resolver})
 }
 
 // Close closes everything, when nobody uses it any more.

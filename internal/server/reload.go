@@ -51,6 +51,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.exchangeDoors(c, sockets, kept)
 	c.DataDir, c.Store, c.Blob, c.Queue.Enabled = s.config.DataDir, s.config.Store, s.config.Blob, s.config.Queue.Enabled
 	s.config = c
+	s.data.config.Store(c)
 	s.log.Info("reloaded", "listeners", len(s.doors))
 	return nil
 }

@@ -72,7 +72,7 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks(),
-		resolver: dns.New(resolverOptions(c.DNS, log)), tempDir: c.TempDir(),
+		resolver: data.resolver(), tempDir: c.TempDir(),
 		register: newRegister(c.Lists, log),
 	}
 	err := inbound.PrepareTempDir(s.tempDir)
