@@ -36,6 +36,7 @@ type Upstream struct {
 type RcptParams struct {
 	Notify   dsn.Notify // of NOTIFY
 	Original string     // of ORCPT, decoded: "rfc822;bob@example.test"
+	Since    ValidSince // of RRVS (RFC 7293)
 }
 
 // IsBinary says that the message comes as BODY=BINARYMIME.

@@ -116,6 +116,7 @@ type Recipient struct {
 	Leaves    bool // somebody behind it is elsewhere
 	Closed    bool // it is a group to which the sender may not write
 	Looped    bool // it has forwarded the message before
+	Ownership      // what the sender wanted to know of its owner
 }
 
 // Standing says whether a recipient is ours.

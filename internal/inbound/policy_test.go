@@ -36,6 +36,8 @@ func TestDecide(t *testing.T) {
 		{"mx, unknown", Findings{Recipient: to(Unknown)}, RuleUnknownRecipient, "550 5.1.1 <alice@example.test>"},
 		{"mx, disabled", Findings{Recipient: to(Disabled)}, RuleDisabledRecipient, "550 5.2.1"},
 		{"mx, full", Findings{Recipient: Recipient{Address: alice, Standing: Local, OverQuota: true}}, RuleRecipientOverQuota, "452 4.2.2"},
+		{"mx, another owner", Findings{Recipient: Recipient{Address: alice, Standing: Local, Ownership: OwnershipChanged}}, RuleOwnerChanged, "550 5.7.17"},
+		{"mx, an owner elsewhere", Findings{Relay: true, Recipient: Recipient{Address: alice, Standing: Local, Leaves: true, Ownership: OwnershipUnknown}}, RuleOwnerUnknown, "550 5.7.19"},
 		{"mx, forwarded", Findings{Relay: true, Recipient: Recipient{Address: alice, Standing: Local, Leaves: true}}, "", ""},
 		{"mx, forwarded, no queue", Findings{Recipient: Recipient{Address: alice, Standing: Local, Leaves: true}}, RuleOutboundUnavailable, "451 4.3.2"},
 		{"mx, return address", Findings{Sender: alice, Recipient: to(BounceOnly)}, RuleBounceOnly, "550 5.7.1 <alice@example.test>: bounces only"},

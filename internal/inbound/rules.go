@@ -35,6 +35,8 @@ const (
 	RuleBounceOnly           Rule = "bounce-only"
 	RuleForgedReturn         Rule = "forged-return"
 	RuleClosedGroup          Rule = "closed-group"
+	RuleOwnerChanged         Rule = "owner-changed"
+	RuleOwnerUnknown         Rule = "owner-unknown"
 	RuleRecipientOverQuota   Rule = "recipient-over-quota"
 	RuleBareNewline          Rule = "bare-newline"
 	RuleMailLoop             Rule = "mail-loop"
@@ -206,6 +208,20 @@ var rules = []rule{
 		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Closed },
 		explain: func(_ *Policy, f *Findings) string {
 			return fmt.Sprintf("<%s>: not everybody may write to this group; if you may, log in first", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleOwnerChanged, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 17},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Ownership == OwnershipChanged },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: the mailbox is younger than your message asks for; somebody else may have it now", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleOwnerUnknown, code: 550, enhanced: smtpwire.EnhancedCode{5, 7, 19},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Ownership == OwnershipUnknown },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: the mail goes on to another server, and since when its mailbox has its owner cannot be told", f.Recipient.Address)
 		},
 	},
 	{

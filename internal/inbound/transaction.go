@@ -60,6 +60,9 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 	f.Recipients = len(t.recipients)
 	t.session.gatherRecipient(&f, to)
 	resolution, found, err := t.resolve(ctx, to)
+	if err == nil {
+		found.Ownership, err = t.ownership(ctx, to.Local, resolution, p.Since)
+	}
 	if f.Recipient = found; err == nil {
 		err = t.decide(&f)
 	}

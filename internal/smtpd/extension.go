@@ -47,6 +47,7 @@ var extensions = []extension{
 		name: "FUTURERELEASE", offered: (*session).queues, value: (*session).latestRelease,
 		mail: []mailParam{{"HOLDFOR", readHoldFor}, {"HOLDUNTIL", readHoldUntil}},
 	},
+	{name: "RRVS", offered: (*session).leadsToMailboxes, rcpt: []rcptParam{{"RRVS", readValidSince}}},
 	{name: "SIZE", value: (*session).sizeLimit, mail: []mailParam{{"SIZE", readSize}}},
 	{
 		name: "DSN", offered: (*session).confirms,
@@ -81,6 +82,10 @@ func (s *session) queues() bool { return s.Role == inbound.Submission && s.Accep
 // brings them word. Over LMTP it is not so: who hands mail over there waits for an
 // answer for each recipient and tells the sender himself (RFC 3461 §5.2.2).
 func (s *session) confirms() bool { return s.Role != inbound.LMTP && s.Acceptor.Relays() }
+
+// leadsToMailboxes says that what comes in here is for our own mailboxes, whose age we
+// know.
+func (s *session) leadsToMailboxes() bool { return s.Role != inbound.Submission }
 
 func (s *session) isSecure() bool { return s.conn.Secure() }
 

@@ -103,6 +103,8 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	clients := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	start("proxied", Options{Role: inbound.MX, Trusted: clients}, wire.Options{TLS: serverTLS})
 	start("filtered", Options{Role: inbound.Submission, PlaintextAuth: true, Trusted: clients}, wire.Options{})
+	in.Policy.MaxRecipients = 100
+	start("hundred", Options{Role: inbound.MX, Acceptor: inbound.New(in)}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
 	for name, o := range h.guarded(in) {
 		start(name, Options{Role: o.role, PlaintextAuth: true, Acceptor: inbound.New(o.Options)}, wire.Options{})

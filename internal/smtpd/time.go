@@ -52,6 +52,20 @@ func (s *session) hold(p *inbound.MailParams, until time.Time) smtpwire.Reply {
 	return smtpwire.Reply{}
 }
 
+// readValidSince reads RRVS (RFC 7293 §3.1): the time since which the mailbox must have
+// had its owner; behind it C, if the message may go where nobody can tell, or R. The
+// field Require-Recipient-Valid-Since, for servers that do not know the parameter, is
+// left to them.
+func readValidSince(_ *session, p *inbound.RcptParams, value string) smtpwire.Reply {
+	date, action, _ := strings.Cut(strings.ToUpper(value), ";")
+	at, err := time.Parse(time.RFC3339, date)
+	if err != nil || action != "" && action != "C" && action != "R" {
+		return badParam("RRVS= takes a time like 2026-12-24T18:00:00Z, and perhaps ;C or ;R")
+	}
+	p.Since = inbound.ValidSince{At: at, Continue: action == "C"}
+	return smtpwire.Reply{}
+}
+
 // leastDeliverBy is the shortest time that a message may be given, if it is to come
 // back afterwards (RFC 2852 §4): enough for a first attempt that meets a slow server.
 const leastDeliverBy = time.Minute
