@@ -24,21 +24,22 @@ import (
 // directory once Load has returned; in a Config made by hand they are relative to
 // the file that Write makes.
 type Config struct {
-	Hostname  string
-	DataDir   string
-	Listeners []Listener
-	TLS       TLS
-	Store     Store
-	Blob      Blob
-	Queue     Queue
-	Routes    []Route
-	DNS       DNS
-	Reports   TLSReports
-	Relay     Relay
-	History   History
-	Lists     Lists
-	Limits    Limits
-	Log       Log
+	Hostname   string
+	DataDir    string
+	Listeners  []Listener
+	TLS        TLS
+	Store      Store
+	Blob       Blob
+	Queue      Queue
+	Routes     []Route
+	DNS        DNS
+	Reports    TLSReports
+	Relay      Relay
+	History    History
+	Lists      Lists
+	Limits     Limits
+	Allowances []Allowance
+	Log        Log
 }
 
 // Listener is one address that one protocol is spoken on.
@@ -253,6 +254,23 @@ type Limits struct {
 	// Of a user; 0: any number.
 	UserMessagesPerHour   int
 	UserRecipientsPerHour int
+}
+
+// Allowance is what some users may do instead of what Limits says of everybody.
+type Allowance struct {
+	Users             []string // addresses, or domains for all their users; in lower case
+	MaxMessageSize    int64
+	MaxRecipients     int
+	MessagesPerHour   int
+	RecipientsPerHour int
+}
+
+// allowance is that of everybody.
+func (l *Limits) allowance() Allowance {
+	return Allowance{
+		MaxMessageSize: l.MaxMessageSize, MaxRecipients: l.MaxRecipients,
+		MessagesPerHour: l.UserMessagesPerHour, RecipientsPerHour: l.UserRecipientsPerHour,
+	}
 }
 
 // Log says how and what is logged.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,56 @@ func (c *Config) policyTables() []table {
 // rate is a limit on how often something happens.
 func rate(name string, p *int, doc string) field {
 	return field{name: name, value: count(p, 0, 1_000_000_000), doc: doc + "; 0: any number."}
+}
+
+// allowances are the tables about single users. What a table leaves out is as for
+// everybody, which has been read by then.
+func (c *Config) allowances() array {
+	normal := c.Limits.allowance()
+	list := array{
+		name: "allowance", after: "limits", normal: normal.fields(),
+		doc: "What some users may submit: one table for those who may do more, or less, than everybody. A key that is left out is as in [limits].",
+		add: func() []field {
+			c.Allowances = append(c.Allowances, c.Limits.allowance())
+			return c.Allowances[len(c.Allowances)-1].fields()
+		},
+	}
+	for i := range c.Allowances {
+		list.tables = append(list.tables, c.Allowances[i].fields())
+	}
+	return list
+}
+
+// fields are the keys of an [[allowance]].
+func (a *Allowance) fields() []field {
+	return []field{
+		{
+			name: "users", required: true, value: users(&a.Users), example: `["newsletter@example.test"]`,
+			doc: "Who: addresses of accounts, or domains for all their users. An address beats a domain.",
+		},
+		{
+			name: "max_message_size", value: size(&a.MaxMessageSize, 64_000, 2_000_000_000),
+			doc: "Largest message.",
+		},
+		{name: "max_recipients", value: count(&a.MaxRecipients, 1, 100_000), doc: "Most recipients of one message."},
+		{name: "messages_per_hour", value: count(&a.MessagesPerHour, 0, 1_000_000_000), doc: "Most messages; 0: any number."},
+		{name: "recipients_per_hour", value: count(&a.RecipientsPerHour, 0, 1_000_000_000), doc: "Most recipients; 0: any number."},
+	}
+}
+
+// users is a list of addresses and domains.
+func users(p *[]string) value {
+	return filled(list(p, `a list of users; want ["alice@example.test", "example.org"]`, func(v any) (string, error) {
+		s, _ := v.(string)
+		local, domain, ok := strings.Cut(s, "@")
+		if !ok {
+			local, domain = "everybody", s
+		}
+		if local == "" || !isName(domain) {
+			return "", wantError(v, `a user; want "alice@example.test", or "example.test" for all users of a domain`)
+		}
+		return strings.ToLower(s), nil
+	}, same))
 }
 
 // paths is a list of names of files, relative to the configuration file.

@@ -138,7 +138,7 @@ func (c *Config) arrays() []array {
 	for i := range c.Routes {
 		routes.tables = append(routes.tables, c.Routes[i].fields())
 	}
-	return []array{listeners, routes}
+	return []array{listeners, routes, c.allowances()}
 }
 
 // fields are the keys of a [[listener]].

@@ -57,7 +57,7 @@ const drainFactor = 2
 // everything else is said by Commit.
 func (c *Content) Write(p []byte) (int, error) {
 	c.findings.Size += int64(len(p))
-	if limit := c.tx.o.Policy.MaxSize; limit > 0 && c.findings.Size > limit {
+	if limit := c.tx.session.MaxSize(); limit > 0 && c.findings.Size > limit {
 		c.drop()
 		if c.findings.Size > drainFactor*limit {
 			return 0, c.tx.decide(&c.findings)

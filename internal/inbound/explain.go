@@ -34,7 +34,7 @@ func exceeded(what Rate) func(*Policy, *Findings) bool {
 // tooMany tells what there was too much of, what the limit is, and when to come back.
 func tooMany(what string) func(*Policy, *Findings) string {
 	return func(p *Policy, f *Findings) string {
-		limit := p.Rates[f.Exceeded]
+		limit := p.limit(f, f.Exceeded)
 		return fmt.Sprintf("Too many %s: at most %d %s; come back in %s", what, limit.Count, each(limit.Per), inWords(f.Wait))
 	}
 }

@@ -47,7 +47,7 @@ func (s *Session) client(f *Findings, what Rate, do func(*rates.Table, time.Time
 // userDoes counts something of the user's.
 func (s *Session) userDoes(f *Findings, what Rate) {
 	o := &s.acceptor.o
-	limit := o.Policy.Rates[what]
+	limit := o.Policy.limit(f, what)
 	if f.Exceeded != NoRate || limit.Count == 0 || o.Rates == nil || s.user == "" || s.facts.Exempt {
 		return
 	}

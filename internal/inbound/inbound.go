@@ -95,13 +95,14 @@ type Session struct {
 func (s *Session) Secured(state *tls.ConnectionState) {
 	s.tls = state
 	s.forgetHello()
-	s.account, s.user = 0, ""
+	s.account, s.user, s.facts.Allowance = 0, "", nil
 }
 
 // Authenticated records who the client has proven to be; log is the logger that
 // names the user, too.
 func (s *Session) Authenticated(account store.AccountID, user string, log *slog.Logger) {
 	s.account, s.user, s.peer.Log = account, user, log
+	s.facts.Allowance = s.acceptor.o.Policy.allowance(user)
 }
 
 // findings is what the session contributes to every decision.

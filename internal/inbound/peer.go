@@ -79,6 +79,12 @@ func (s *Session) Connect(ctx context.Context, early bool) error {
 	return err
 }
 
+// MaxSize is how large a message of the client's may be, in bytes; 0: any size.
+func (s *Session) MaxSize() int64 { return s.acceptor.o.Policy.maxSize(&s.facts) }
+
+// MaxRecipients is how many recipients it may have; 0: any number.
+func (s *Session) MaxRecipients() int { return s.acceptor.o.Policy.maxRecipients(&s.facts) }
+
 // maxHello is how much of a client's name is kept.
 const maxHello = 255
 

@@ -2,10 +2,12 @@ package inbound
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/filter/lists"
+	"posthorn/internal/filter/rates"
 	"posthorn/internal/smtpwire"
 )
 
@@ -31,9 +33,10 @@ type Policy struct {
 	MaxReceived   int   // hops a message may have made before it is taken for a loop
 	MaxOwn        int   // times it may have been here before
 
-	Rates     Rates          // how much of what may happen
-	Exempt    []netip.Prefix // networks that limits on what peers do never apply to
-	RelayFrom []netip.Prefix // networks whose clients may send to other domains (role MX)
+	Rates     Rates                 // how much of what may happen
+	Users     map[string]*Allowance // of single users, by address, or of all of a domain
+	Exempt    []netip.Prefix        // networks that limits on what peers do never apply to
+	RelayFrom []netip.Prefix        // networks whose clients may send to other domains (role MX)
 
 	GreetDelay time.Duration // how long an MX client is watched before it is greeted; 0: not at all
 	Tarpit     time.Duration // longest pause before a reply to a client that makes errors; 0: none
@@ -49,6 +52,50 @@ func DefaultPolicy() Policy {
 	}
 }
 
+// Allowance is what a user may do, instead of what the Policy says of everybody.
+type Allowance struct {
+	MaxSize              int64
+	MaxRecipients        int
+	Messages, Recipients rates.Limit
+}
+
+// allowance finds that of a user, whose address is canonical; nil: he is like everybody.
+func (p *Policy) allowance(user string) *Allowance {
+	if a := p.Users[user]; a != nil {
+		return a
+	}
+	return p.Users[user[strings.LastIndexByte(user, '@')+1:]]
+}
+
+// maxSize is how large a message may be; 0: any size.
+func (p *Policy) maxSize(f *Findings) int64 {
+	if f.Allowance != nil {
+		return f.Allowance.MaxSize
+	}
+	return p.MaxSize
+}
+
+// maxRecipients is how many recipients a message may have; 0: any number.
+func (p *Policy) maxRecipients(f *Findings) int {
+	if f.Allowance != nil {
+		return f.Allowance.MaxRecipients
+	}
+	return p.MaxRecipients
+}
+
+// limit is how much of something may happen.
+func (p *Policy) limit(f *Findings, what Rate) rates.Limit {
+	if f.Allowance != nil {
+		switch what {
+		case UserMessages:
+			return f.Allowance.Messages
+		case UserRecipients:
+			return f.Allowance.Recipients
+		}
+	}
+	return p.Rates[what]
+}
+
 // Findings are the facts about one message, or what is known of it so far, as the
 // checks at connect, HELO, MAIL, RCPT and DATA have gathered them. A fact that is
 // not known yet has its zero value, which breaks no rule.
@@ -58,7 +105,8 @@ type Findings struct {
 	TLS           bool
 	PlaintextAuth bool // clients may authenticate without TLS
 	Authenticated bool
-	Relay         bool // there is a queue for mail to other domains
+	Allowance     *Allowance // of the user who has authenticated; nil: that of everybody
+	Relay         bool       // there is a queue for mail to other domains
 
 	Exempt    bool // the client is in Policy.Exempt
 	MayRelay  bool // it is in Policy.RelayFrom

@@ -20,6 +20,7 @@ func TestDecide(t *testing.T) {
 		return &lists.Entry{Kind: k, Text: text, Reason: reason}
 	}
 	exceeded := func(r Rate, wait time.Duration) Findings { return Findings{Exceeded: r, Wait: wait} }
+	small := &Allowance{MaxSize: 100, MaxRecipients: 5, Messages: rates.Limit{Count: 1, Per: time.Minute}}
 	broken := map[Rule]bool{}
 	alice := addr.Address{Local: "alice", Domain: "example.test"}
 	to := func(s Standing) Recipient { return Recipient{Address: alice, Standing: s} }
@@ -113,6 +114,11 @@ func TestDecide(t *testing.T) {
 		{"third recipient, unknown", Findings{Recipients: 2, Recipient: to(Unknown)}, RuleTooManyRecipients, "452 4.5.3"},
 		{"two recipients, end of message", Findings{Recipients: 2}, "", ""},
 
+		{"of a user with less room", Findings{Allowance: small, Size: 200}, RuleMessageTooLarge, "552 5.3.4 The message is too large: at most 100 bytes"},
+		{"of a user with more recipients", Findings{Allowance: small, Recipients: 4, Recipient: to(Local)}, "", ""},
+		{"of a user with more, and still too many", Findings{Allowance: small, Recipients: 5, Recipient: to(Local)}, RuleTooManyRecipients, "452"},
+		{"of a user with fewer messages", Findings{Allowance: small, Exceeded: UserMessages}, RuleUserMessageRate, "450 4.7.1 Too many messages of yours: at most 1 a minute"},
+
 		{"bare LF", Findings{BareLF: true}, RuleBareNewline, "550 5.6.0"},
 		{"bare CR", Findings{BareCR: true}, RuleBareNewline, "550 5.6.0"},
 		{"lmtp, bare LF", Findings{Role: LMTP, BareLF: true}, RuleBareNewline, "550 5.6.0"},
@@ -156,6 +162,18 @@ func TestRules(t *testing.T) {
 		}
 		if (r.text == "") == (r.explain == nil) {
 			t.Errorf("rule %s must have either a text or an explanation", r.name)
+		}
+	}
+}
+
+func TestAllowance(t *testing.T) {
+	one, all := &Allowance{MaxSize: 1}, &Allowance{MaxSize: 2}
+	p := Policy{Users: map[string]*Allowance{"alice@example.test": one, "example.test": all}}
+	for user, want := range map[string]*Allowance{
+		"alice@example.test": one, "bob@example.test": all, "alice@elsewhere.test": nil, "bob@sub.example.test": nil,
+	} {
+		if got := p.allowance(user); got != want {
+			t.Errorf("%s: %+v", user, got)
 		}
 	}
 }

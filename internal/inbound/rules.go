@@ -104,9 +104,12 @@ var rules = []rule{
 	{
 		// RFC 1870 §6: by the declared size at MAIL, by the real one at the end of DATA.
 		name: RuleMessageTooLarge, code: 552, enhanced: smtpwire.EnhancedCode{5, 3, 4},
-		broken: func(p *Policy, f *Findings) bool { return p.MaxSize > 0 && max(f.DeclaredSize, f.Size) > p.MaxSize },
-		explain: func(p *Policy, _ *Findings) string {
-			return fmt.Sprintf("The message is too large: at most %d bytes are taken here", p.MaxSize)
+		broken: func(p *Policy, f *Findings) bool {
+			limit := p.maxSize(f)
+			return limit > 0 && max(f.DeclaredSize, f.Size) > limit
+		},
+		explain: func(p *Policy, f *Findings) string {
+			return fmt.Sprintf("The message is too large: at most %d bytes are taken here", p.maxSize(f))
 		},
 	},
 	{
@@ -134,7 +137,8 @@ var rules = []rule{
 		// RFC 5321 §4.5.3.1.10: those already accepted stay, the rest comes in another transaction.
 		name: RuleTooManyRecipients, code: 452, enhanced: smtpwire.EnhancedCode{4, 5, 3},
 		broken: func(p *Policy, f *Findings) bool {
-			return p.MaxRecipients > 0 && f.Recipient.Standing != NoRecipient && f.Recipients >= p.MaxRecipients
+			limit := p.maxRecipients(f)
+			return limit > 0 && f.Recipient.Standing != NoRecipient && f.Recipients >= limit
 		},
 		text: "Too many recipients; send the message to the others once more",
 	},

@@ -19,15 +19,16 @@ type door struct {
 
 // settings are all that a door is made of. Doors with equal settings are the same.
 type settings struct {
-	Listener config.Listener
-	Limits   config.Limits
-	Relay    config.Relay
-	Hostname string
-	TLS      bool
+	Listener   config.Listener
+	Limits     config.Limits
+	Allowances []config.Allowance
+	Relay      config.Relay
+	Hostname   string
+	TLS        bool
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Relay, c.Hostname, c.TLS.Offered()}
+	return settings{l, c.Limits, c.Allowances, c.Relay, c.Hostname, c.TLS.Offered()}
 }
 
 // openDoor begins to accept on a socket.

@@ -26,6 +26,16 @@ func policy(set settings) inbound.Policy {
 		inbound.UserMessages:      {Count: limits.UserMessagesPerHour, Per: time.Hour},
 		inbound.UserRecipients:    {Count: limits.UserRecipientsPerHour, Per: time.Hour},
 	}
+	p.Users = map[string]*inbound.Allowance{}
+	for _, a := range set.Allowances {
+		for _, user := range a.Users {
+			p.Users[user] = &inbound.Allowance{
+				MaxSize: a.MaxMessageSize, MaxRecipients: a.MaxRecipients,
+				Messages:   rates.Limit{Count: a.MessagesPerHour, Per: time.Hour},
+				Recipients: rates.Limit{Count: a.RecipientsPerHour, Per: time.Hour},
+			}
+		}
+	}
 	return p
 }
 

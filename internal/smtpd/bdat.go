@@ -35,7 +35,7 @@ type chunks struct {
 // read before the reply is written, and nothing in it is a command.
 func (s *session) bdat(ctx context.Context, args string) (smtpwire.Reply, error) {
 	chunk, sized, err := smtpwire.ParseChunk(args)
-	switch limit := s.Acceptor.Policy().MaxSize; {
+	switch limit := s.in.MaxSize(); {
 	case !sized:
 		return badSyntax(err), errLost
 	case limit > 0 && chunk.Size/2 > limit:

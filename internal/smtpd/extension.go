@@ -91,18 +91,18 @@ func (s *session) isSecure() bool { return s.conn.Secure() }
 
 // sizeLimit is what SIZE says (RFC 1870 §4).
 func (s *session) sizeLimit() string {
-	if limit := s.Acceptor.Policy().MaxSize; limit > 0 {
+	if limit := s.in.MaxSize(); limit > 0 {
 		return strconv.FormatInt(limit, 10)
 	}
 	return ""
 }
 
-func (s *session) hasLimits() bool { return s.Acceptor.Policy().MaxRecipients > 0 }
+func (s *session) hasLimits() bool { return s.in.MaxRecipients() > 0 }
 
 // limits is what LIMITS says (RFC 9422 §4). Only the recipients of a transaction are
 // limited, neither their domains nor the transactions.
 func (s *session) limits() string {
-	return "RCPTMAX=" + strconv.Itoa(s.Acceptor.Policy().MaxRecipients)
+	return "RCPTMAX=" + strconv.Itoa(s.in.MaxRecipients())
 }
 
 // mechanisms is what AUTH says (RFC 4954 §3).

@@ -53,6 +53,9 @@ func (h *house) guarded(in inbound.Options) map[string]guard {
 		inbound.UnknownRecipients: {Count: 3, Per: time.Hour},
 		inbound.UserMessages:      {Count: 2, Per: time.Hour}, inbound.UserRecipients: {Count: 4, Per: time.Hour},
 	}
+	limited.Policy.Users = map[string]*inbound.Allowance{"bob@example.test": {
+		MaxSize: 1000, MaxRecipients: 2, Messages: rates.Limit{Count: 5, Per: time.Hour},
+	}}
 	exempt := limited
 	exempt.Policy.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	return map[string]guard{
