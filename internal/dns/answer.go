@@ -74,6 +74,9 @@ func (r *Resolver) MX(ctx context.Context, domain string) (MXAnswer, error) {
 type AddrAnswer struct {
 	Answer
 	Addrs []netip.Addr
+	// Missing is why one family could not be asked for; nil: what is not in Addrs is
+	// not there.
+	Missing error
 }
 
 // Addrs asks for the addresses of a host, of both families at once. If one family
@@ -89,14 +92,22 @@ func (r *Resolver) Addrs(ctx context.Context, host string) (AddrAnswer, error) {
 	case err4 != nil && err6 != nil:
 		return AddrAnswer{}, neither(err4, err6)
 	case err4 != nil:
-		return AddrAnswer{v6.Answer, addrs(v6.records)}, nil
+		return AddrAnswer{v6.Answer, addrs(v6.records), unlessAbsent(err4)}, nil
 	case err6 != nil:
-		return AddrAnswer{v4.Answer, addrs(v4.records)}, nil
+		return AddrAnswer{v4.Answer, addrs(v4.records), unlessAbsent(err6)}, nil
 	}
-	a := AddrAnswer{v6.Answer, append(addrs(v6.records), addrs(v4.records)...)}
+	a := AddrAnswer{Answer: v6.Answer, Addrs: append(addrs(v6.records), addrs(v4.records)...)}
 	a.Authentic = a.Authentic && v4.Authentic
 	a.TTL = min(a.TTL, v4.TTL)
 	return a, nil
+}
+
+// unlessAbsent is an error of a lookup, but none if it is that there is nothing.
+func unlessAbsent(err error) error {
+	if none := (*Absence)(nil); errors.As(err, &none) {
+		return nil
+	}
+	return err
 }
 
 // neither is why a host has no address of either family: that there is none only if

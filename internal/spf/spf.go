@@ -127,6 +127,9 @@ func (r resolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) 
 
 func (r resolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
 	a, err := r.Addrs(ctx, host)
+	if err == nil {
+		err = a.Missing // RFC 7208 §2.6.6: half an answer must not become a fail
+	}
 	if err != nil {
 		return nil, lookupError(host, err)
 	}

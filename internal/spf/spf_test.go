@@ -49,6 +49,9 @@ ten.test        TXT "v=spf1 a:h.test a:h.test a:h.test a:h.test a:h.test a:h.tes
 h.test          A   203.0.113.1
 
 sick.test       !servfail
+onefamily.test  TXT "v=spf1 a -all"
+onefamily.test  AAAA 2001:db8::1
+onefamily.test  !servfail A
 half.test       TXT "v=spf1 include:sick.test ip4:192.0.2.1 -all"
 dead.test       !timeout
 xn--bcher-kva.test TXT "v=spf1 ip4:192.0.2.1 -all"
@@ -89,6 +92,7 @@ func TestMailFrom(t *testing.T) {
 		{"§4.6.4: eleven lookups", "a@many.test", PermError, "more than 10 lookups"},
 		{"§4.6.4: ten lookups", "a@ten.test", Pass, "matched ip"},
 		{"a server in trouble", "a@sick.test", TempError, "did not answer"},
+		{"half of the addresses are not to be had", "a@onefamily.test", TempError, "did not answer"},
 		{"one that is included is in trouble", "a@half.test", TempError, "did not answer"},
 		{"a domain in Unicode", "a@bücher.test", Pass, "matched ip"},
 		{"an @ in the local part", `"a@fail.test"@pass.test`, Pass, "matched ip"},
