@@ -70,7 +70,7 @@ func (c *Config) tables() []table {
 		{"history", "What happened to messages, for `posthorn history`.", []field{
 			{
 				name: "days", value: count(&c.History.Days, 0, 3650),
-				doc: "How many days it is kept: about 150 bytes a message and recipient. 0 keeps nothing.",
+				doc: "How many days it is kept: about 150 bytes an event, of which a message has one to three. 0 keeps nothing.",
 			},
 		}},
 		{"dns", "Who is asked for the names of other servers.", []field{
