@@ -135,7 +135,7 @@ func TestClean(t *testing.T) {
 
 // Each kind of event reads as a sentence.
 func TestSentences(t *testing.T) {
-	for kind := obs.ConnectionRefused; kind <= obs.Deleted; kind++ {
+	for kind := obs.ConnectionRefused; kind <= obs.Forwarded; kind++ {
 		e := admin.HistoryEvent{
 			Kind: kind.String(), IP: "192.0.2.1", Hello: "relay", User: "alice@example.test", From: "alice@example.test", Protocol: "smtp",
 			To: []admin.HistoryRecipient{{Address: "bob@example.org"}}, Reply: "550 No", Rule: "some-rule", Error: "why", Action: "failed", Related: "id",
