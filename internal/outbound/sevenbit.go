@@ -97,15 +97,16 @@ func (s *sevenBit) part(ctx context.Context, p *message.Part, isMessage bool) (c
 // leaf encodes a part if it must be.
 func (s *sevenBit) leaf(ctx context.Context, p *message.Part, isMessage bool) (changed bool, err error) {
 	binary := strings.EqualFold(p.Encoding, inBinary)
+	encoded := strings.EqualFold(p.Encoding, quotedPrintable) || strings.EqualFold(p.Encoding, base64Encoding)
 	eight, loose, err := survey(reader(ctx, s.src, p.BodyStart, p.End))
-	if err != nil || !eight && !binary {
+	if err != nil || !eight && !binary && (!loose || encoded) { // the line ends of what is encoded say nothing
 		return false, err
 	}
 	encoding := base64Encoding
 	switch {
 	case strings.EqualFold(p.Type, "message"), p.IsMultipart(): // RFC 2045 §6.4, RFC 2046 §5.2
 		return false, fault.New(fault.Unsupported, "outbound: a part of type %s/%s must not be encoded", p.Type, p.Subtype)
-	case strings.EqualFold(p.Encoding, quotedPrintable), strings.EqualFold(p.Encoding, base64Encoding):
+	case encoded:
 		return false, fault.New(fault.Unsupported, "outbound: a part is encoded, and has 8-bit text all the same")
 	case p.IsText() && !binary && !loose:
 		encoding = quotedPrintable

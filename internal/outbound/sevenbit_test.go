@@ -57,6 +57,11 @@ func TestSevenBit(t *testing.T) {
 			"MIME-Version: 1.0\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGkNCg==",
 		},
 		{
+			"lines that are none, in ASCII", "MIME-Version: 1.0\nContent-Type: application/x\n\na\rb\n",
+			"MIME-Version: 1.0\nContent-Type: application/x\nContent-Transfer-Encoding: base64\n\nYQ1iDQo=",
+		},
+		{"lines that are none, in base64", "MIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\nYQ\r==\n", ""},
+		{
 			"parts, of which one is concerned", `MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary=b
 Content-Transfer-Encoding: 8bit
