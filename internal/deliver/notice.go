@@ -15,41 +15,40 @@ func ReplyLooped(to addr.Address) smtpwire.Reply {
 // Tell adds to a plan what the sender is to hear as soon as it is carried out: that
 // the message has arrived, if he has asked for that (RFC 3461 §5.2.3), or that
 // it goes in circles. It is queued in the same commit, so that it is told once.
-func (r *Router) Tell(plan *Plan, mail *Mail) error {
+func (r *Router) Tell(plan Plan, mail *Mail) (Plan, error) {
+	if mail.Envelope == nil || mail.Envelope.From.IsZero() {
+		return plan, nil
+	}
 	report := r.report(mail)
-	if len(report.Recipients) == 0 {
-		return nil
+	if report == nil {
+		return plan, nil
 	}
 	notice, err := queue.NewNotification(report)
-	if err != nil {
-		return err
+	if err == nil {
+		plan.Queue, plan.notice = append(plan.Queue, notice), report
 	}
-	plan.Queue, plan.notice = append(plan.Queue, notice), report
-	return nil
+	return plan, err
 }
 
-// report gathers what is to be told; without recipients, it is nothing.
+// report gathers what is to be told; nil: nothing.
 func (r *Router) report(mail *Mail) *dsn.Report {
-	e := &mail.Envelope
-	report := &dsn.Report{}
-	if e.From.IsZero() {
-		return report
-	}
-	now := r.Clock()
+	e, now := mail.Envelope, r.Clock()
+	var all []dsn.Recipient
 	for _, to := range mail.To {
 		if one, ok := to.told(); ok && to.Notify.Wants(one.Action) {
 			one.LastAttempt = now
-			report.Recipients = append(report.Recipients, one)
+			all = append(all, one)
 		}
 	}
-	if len(report.Recipients) == 0 {
-		return report
+	if all == nil {
+		return nil
 	}
-	report.ID, report.Date, report.Host = string(e.ID.Beside(now)), now, r.Hostname
-	report.From, report.To, report.Language = addr.Address{Local: "postmaster", Domain: r.Hostname}, e.From, e.Language
-	report.QueueID, report.Arrived, report.EnvelopeID, report.Return = string(e.ID), e.Created, e.EnvelopeID, e.Return
-	report.Original = dsn.Original{Data: mail.Header}
-	return report
+	return &dsn.Report{
+		ID: string(e.ID.Beside(now)), Date: now, Host: r.Hostname,
+		From: addr.Address{Local: "postmaster", Domain: r.Hostname}, To: e.From, Language: e.Language,
+		QueueID: string(e.ID), Arrived: e.Created, EnvelopeID: e.EnvelopeID, Return: e.Return,
+		Original: dsn.Original{Data: mail.Header}, Recipients: all,
+	}
 }
 
 // told is what can be said of a recipient already.

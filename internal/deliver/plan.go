@@ -26,9 +26,10 @@ type Router struct {
 // Mail is a message on its way to recipients.
 type Mail struct {
 	// Envelope is what each part of the message that goes into the queue begins with:
-	// all but Recipients and Rewritten. Its ID is that of the first part.
-	Envelope queue.Message
-	Header   []byte // the message's own, as it came, without Return-Path
+	// all but Recipients and Rewritten. Its ID is that of the first part. It may be nil if
+	// nobody forwards and nobody wants to hear of success.
+	Envelope *queue.Message
+	Header   []byte // the message's own, as it came, without Return-Path; nil as Envelope
 	To       []*Recipient
 }
 
@@ -60,10 +61,10 @@ type Plan struct {
 }
 
 // IsEmpty says that nobody gets it.
-func (p *Plan) IsEmpty() bool { return len(p.Accounts)+len(p.Queue) == 0 }
+func (p Plan) IsEmpty() bool { return len(p.Accounts)+len(p.Queue) == 0 }
 
 // Shards are those of the queue that Carry needs.
-func (p *Plan) Shards() []kv.Shard {
+func (p Plan) Shards() []kv.Shard {
 	if len(p.Queue) == 0 {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (p *Plan) Shards() []kv.Shard {
 
 // Carry carries the plan out, in an Update that has its Accounts and Shards. It
 // returns Failures if some of the accounts cannot have the message.
-func (p *Plan) Carry(tx *store.MultiTx, m *store.Message) error {
+func (p Plan) Carry(tx *store.MultiTx, m *store.Message) error {
 	for _, part := range p.Queue {
 		if err := queue.Put(tx.In(queue.ShardOf(part.ID)), part); err != nil {
 			return err
@@ -83,8 +84,8 @@ func (p *Plan) Carry(tx *store.MultiTx, m *store.Message) error {
 
 // Plan says who gets a message, and sets the Fate of its recipients. Everybody gets
 // it once, by however many addresses. The error is that of the directory.
-func (r *Router) Plan(ctx context.Context, mail *Mail) (*Plan, error) {
-	plan := &Plan{Accounts: make([]store.AccountID, 0, len(mail.To))}
+func (r *Router) Plan(ctx context.Context, mail *Mail) (Plan, error) {
+	plan := Plan{Accounts: make([]store.AccountID, 0, len(mail.To))}
 	leaves := false
 	for _, to := range mail.To {
 		for _, one := range to.Resolution.Recipients {
@@ -100,18 +101,18 @@ func (r *Router) Plan(ctx context.Context, mail *Mail) (*Plan, error) {
 	if !leaves {
 		return plan, nil
 	}
-	o := onward{router: r, mail: mail, plan: plan, parts: map[addr.Address]*queue.Message{}, sent: map[addr.Address]bool{}}
-	if err := o.all(ctx); err != nil {
-		return nil, err
-	}
-	return plan, nil
+	o := onward{router: r, mail: mail, parts: map[addr.Address]*queue.Message{}, sent: map[addr.Address]bool{}}
+	err := o.all(ctx)
+	plan.Queue, plan.via = o.queue, o.via
+	return plan, err
 }
 
 // onward makes the parts of a message that go elsewhere.
 type onward struct {
 	router *Router
 	mail   *Mail
-	plan   *Plan
+	queue  []*queue.Message
+	via    []addr.Address                  // who forwards each of them; zero: nobody
 	parts  map[addr.Address]*queue.Message // by who forwards them
 	sent   map[addr.Address]bool           // who is among their recipients
 	been   []addr.Address                  // who has forwarded the message before
@@ -203,16 +204,16 @@ func (o *onward) part(via addr.Address) *queue.Message {
 	if part := o.parts[via]; part != nil {
 		return part
 	}
-	part := o.mail.Envelope
+	part := *o.mail.Envelope
 	part.Recipients = nil
 	if !via.IsZero() {
 		part.Header = append(deliveredTo(via), part.Header...)
 	}
-	if n := len(o.plan.Queue); n > 0 {
+	if n := len(o.queue); n > 0 {
 		part.ID = part.ID.Beside(o.router.Clock().Add(time.Duration(n) * time.Millisecond))
 	}
 	o.parts[via] = &part
-	o.plan.Queue, o.plan.via = append(o.plan.Queue, &part), append(o.plan.via, via)
+	o.queue, o.via = append(o.queue, &part), append(o.via, via)
 	return &part
 }
 

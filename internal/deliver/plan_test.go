@@ -61,7 +61,7 @@ func parse(t *testing.T, text string) addr.Address {
 // mail is a message to "address" or "address NOTIFY" or "address NOTIFY ORCPT".
 func mail(t *testing.T, r *Router, from, header string, to ...string) *Mail {
 	t.Helper()
-	m := &Mail{Header: []byte(header), Envelope: queue.Message{
+	m := &Mail{Header: []byte(header), Envelope: &queue.Message{
 		ID: queue.NewID(noon), From: parse(t, from), Created: noon, EnvelopeID: "env", Return: dsn.ReturnMessage,
 		Header: []byte("DKIM-Signature: x\r\n"), Body: queue.Body{Data: []byte("text\r\n"), Size: 6},
 	}}
@@ -86,7 +86,7 @@ func mail(t *testing.T, r *Router, from, header string, to ...string) *Mail {
 }
 
 // show writes a plan down: accounts, then a line for each part and recipient, then the fates.
-func show(p *Plan, m *Mail) string {
+func show(p Plan, m *Mail) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "accounts", p.Accounts)
 	for _, part := range p.Queue {
@@ -260,7 +260,7 @@ func TestTell(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := len(plan.Queue)
-			if err := r.Tell(plan, m); err != nil {
+			if plan, err = r.Tell(plan, m); err != nil {
 				t.Fatal(err)
 			}
 			if len(tc.want) == 0 {

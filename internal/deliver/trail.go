@@ -9,7 +9,7 @@ import (
 
 // Events are what log and history are to hear of a plan once it has been carried out
 // for the message of: who passes it on, and what its sender is told.
-func (p *Plan) Events(of *queue.Message, at time.Time) []*obs.Event {
+func (p Plan) Events(of *queue.Message, at time.Time) []*obs.Event {
 	var all []*obs.Event
 	for i, via := range p.via {
 		part := p.Queue[i]
@@ -35,7 +35,7 @@ func (p *Plan) Events(of *queue.Message, at time.Time) []*obs.Event {
 }
 
 // notified tells of the notice: one event for each thing that it says.
-func (p *Plan) notified() []*obs.Event {
+func (p Plan) notified() []*obs.Event {
 	var all []*obs.Event
 	for _, to := range p.notice.Recipients {
 		action := to.Action.String()

@@ -33,13 +33,13 @@ func TestEvents(t *testing.T) {
 			m := mail(t, r, "x@remote.test", "", tc.to...)
 			plan, err := r.Plan(t.Context(), m)
 			if err == nil {
-				err = r.Tell(plan, m)
+				plan, err = r.Tell(plan, m)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, e := range plan.Events(&m.Envelope, noon) {
+			for _, e := range plan.Events(m.Envelope, noon) {
 				line := e.Kind.String()
 				if e.Action != "" {
 					line += " " + e.Action

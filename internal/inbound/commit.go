@@ -79,11 +79,11 @@ func (t *Transaction) deliver(ctx context.Context, m *store.Message) error {
 // plan says who gets the message, and what its sender is told at once. Recipients in
 // whose forwards it goes in circles are refused where that can be said; if others do get
 // it, the sender is told by mail.
-func (t *Transaction) plan(ctx context.Context, m *store.Message) (*deliver.Plan, error) {
-	router, mail := t.o.router(), t.mail(ctx, m)
+func (t *Transaction) plan(ctx context.Context, m *store.Message) (deliver.Plan, error) {
+	router, mail := &t.session.acceptor.router, t.mail(ctx, m)
 	plan, err := router.Plan(ctx, mail)
 	if err != nil {
-		return nil, err
+		return plan, err
 	}
 	alone := plan.IsEmpty() || t.session.peer.Role == LMTP
 	for i := range t.recipients {
@@ -91,14 +91,14 @@ func (t *Transaction) plan(ctx context.Context, m *store.Message) (*deliver.Plan
 			f := t.findings
 			f.Recipient = Recipient{Address: r.address, Standing: Local, Looped: true}
 			if r.err = t.decide(&f); t.session.peer.Role != LMTP {
-				return nil, r.err
+				return plan, r.err
 			}
 		}
 	}
 	if t.session.peer.Role == LMTP {
 		return plan, nil // who handed the message over tells the sender
 	}
-	return plan, router.Tell(plan, mail)
+	return router.Tell(plan, mail)
 }
 
 // fail takes the recipients out that have one of these accounts behind them. One

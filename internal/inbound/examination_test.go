@@ -358,7 +358,7 @@ func FuzzExamination(f *testing.F) {
 	resolver := dns.New(dns.Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }})
 	f.Fuzz(func(t *testing.T, text []byte, chunk uint8) {
 		o := &Options{Hostname: "mail.example.test", Resolver: resolver, Clock: time.Now, TempDir: os.TempDir()}
-		s := &Session{acceptor: &Acceptor{*o}, peer: Peer{Role: MX}}
+		s := &Session{acceptor: &Acceptor{o: *o}, peer: Peer{Role: MX}}
 		var out bytes.Buffer
 		e := (&Transaction{o: o, session: s, id: "x"}).examine(t.Context(), &out)
 		defer e.drop()
@@ -400,7 +400,7 @@ func BenchmarkExamine(b *testing.B) {
 	for _, size := range []int{4 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("%dK", size>>10), func(b *testing.B) {
 			o := &Options{Hostname: "mail.example.test", Resolver: dnstest.New(b, published(b, remoteZone)).Resolver(), Clock: time.Now}
-			s := &Session{acceptor: &Acceptor{*o}, peer: Peer{Role: MX, Remote: netip.MustParseAddr("192.0.2.1")}, hello: "mx.remote.test"}
+			s := &Session{acceptor: &Acceptor{o: *o}, peer: Peer{Role: MX, Remote: netip.MustParseAddr("192.0.2.1")}, hello: "mx.remote.test"}
 			l, text := dinner(b, size, "two remote.test")
 			p := []byte(text)
 			b.SetBytes(int64(len(p)))

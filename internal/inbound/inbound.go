@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
 	"posthorn/internal/filter/lists"
@@ -58,14 +59,17 @@ type Options struct {
 
 // Acceptor accepts mail into the local accounts and the queue. All methods may be
 // called from any goroutine.
-type Acceptor struct{ o Options }
+type Acceptor struct {
+	o      Options
+	router deliver.Router // says who gets a message
+}
 
 // New makes an Acceptor.
 func New(o Options) *Acceptor {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	return &Acceptor{o}
+	return &Acceptor{o, deliver.Router{Directory: o.Directory, Hostname: o.Hostname, Clock: o.Clock}}
 }
 
 // Policy is what the Acceptor decides by.

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"slices"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/deliver"
@@ -10,15 +11,10 @@ import (
 	"posthorn/internal/store"
 )
 
-// router is what says who gets a message.
-func (o *Options) router() *deliver.Router {
-	return &deliver.Router{Directory: o.Directory, Hostname: o.Hostname, Clock: o.Clock}
-}
-
 // mail is the message for those recipients who can have it. It is valid as long as m is.
 func (t *Transaction) mail(ctx context.Context, m *store.Message) *deliver.Mail {
-	mail := &deliver.Mail{To: make([]*deliver.Recipient, 0, len(t.recipients))}
-	travels := false
+	mail, travels := &t.out, false
+	*mail = deliver.Mail{To: slices.Grow(mail.To[:0], len(t.recipients))}
 	for i := range t.recipients {
 		if r := &t.recipients[i]; r.err == nil {
 			mail.To = append(mail.To, &r.to)
@@ -26,18 +22,19 @@ func (t *Transaction) mail(ctx context.Context, m *store.Message) *deliver.Mail 
 		}
 	}
 	if travels {
+		header := m.Parsed.Root.Header
 		mail.Envelope = t.envelope(m)
 		mail.Envelope.Language = t.language(ctx)
-		mail.Header = m.Parsed.Root.Header[min(mail.Envelope.Body.Skip, int64(len(m.Parsed.Root.Header))):]
+		mail.Header = header[min(mail.Envelope.Body.Skip, int64(len(header))):]
 	}
 	return mail
 }
 
 // envelope is what the queue gets of a message, but for its recipients.
-func (t *Transaction) envelope(m *store.Message) queue.Message {
+func (t *Transaction) envelope(m *store.Message) *queue.Message {
 	inline, id := m.Body()
 	wishes, skip := t.wishes(m.Parsed.Root.Header), len(appendReturnPath(nil, t.from))
-	return queue.Message{
+	return &queue.Message{
 		ID: t.id, From: t.from, Created: t.o.Clock(), Header: t.signature,
 		// RFC 5321 §4.4: the Return-Path is for the final delivery, which is not ours.
 		Body:       queue.Body{Data: inline, Blob: id, Size: m.Size, Skip: int64(skip)},

@@ -75,7 +75,7 @@ func (c *Content) accepted(ctx context.Context) {
 	if len(e.To) > 0 {
 		t.session.trail().Tell(ctx, e)
 	}
-	if t.carried != nil {
+	if len(t.carried.Queue) > 0 {
 		for _, e := range t.carried.Events(&queue.Message{ID: t.id, From: t.from}, c.ended) {
 			t.session.trail().Tell(ctx, e)
 		}

@@ -24,7 +24,8 @@ type Transaction struct {
 	messageID  string // of the header, once it has been read
 	signature  []byte // that goes in front of what the queue gets
 	recipients []recipient
-	carried    *deliver.Plan // that has been carried out; nil: none
+	out        deliver.Mail // see mail
+	carried    deliver.Plan // that has been carried out
 }
 
 // recipient is one RCPT that was accepted.

@@ -72,13 +72,12 @@ func (d *Data) deliverOne(ctx context.Context, j *queue.Job, to *deliver.Recipie
 		return err
 	}
 	defer m.Release()
-	mail := &deliver.Mail{Envelope: *j.Message, Header: m.Parsed.Root.Header, To: []*deliver.Recipient{to}}
 	inline, blob := m.Body()
-	e := &mail.Envelope
+	e := *j.Message
 	e.ID, e.Hold, e.Rewritten = e.ID.Beside(time.Now()), false, addr.Address{}
 	e.Header = nil // it is in the body now
 	e.Body = queue.Body{Data: inline, Blob: blob, Size: m.Size, Skip: m.Size - content.Size()}
-	plan, err := d.router.Plan(ctx, mail)
+	plan, err := d.router.Plan(ctx, &deliver.Mail{Envelope: &e, Header: m.Parsed.Root.Header, To: []*deliver.Recipient{to}})
 	if err != nil || to.Fate == deliver.Looped {
 		return err
 	}
