@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/imapwire"
 )
 
 // states is a set of session states (RFC 3501 §3).
@@ -191,5 +192,26 @@ func (s *session) syntax() error {
 
 // mailboxArgument decodes a space and the name of a mailbox.
 func (s *session) mailboxArgument(name *string) bool {
-	return s.dec.SP() && s.dec.Mailbox(name)
+	return s.dec.SP() && s.mailboxName(name)
+}
+
+// utf8Names reports whether names of mailboxes are UTF-8, not modified UTF-7, on the
+// wire (RFC 6855 §3, RFC 9051 §5.1).
+func (s *session) utf8Names() bool { return s.enabled.has(utf8Accept | rev2) }
+
+// mailboxName decodes the name of a mailbox. What is modified UTF-7 to some is a plain
+// name to those who write UTF-8.
+func (s *session) mailboxName(name *string) bool {
+	if s.utf8Names() {
+		return s.dec.MailboxUTF8(name)
+	}
+	return s.dec.Mailbox(name)
+}
+
+// appendMailbox appends the name of a mailbox as this client reads it.
+func (s *session) appendMailbox(dst []byte, name string) []byte {
+	if s.utf8Names() {
+		return imapwire.AppendMailboxUTF8(dst, name)
+	}
+	return imapwire.AppendMailbox(dst, name)
 }

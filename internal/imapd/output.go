@@ -13,6 +13,7 @@ type output struct {
 	peer *wire.Conn
 	b    []byte
 	pool *[]byte
+	utf8 bool  // names of mailboxes are written in UTF-8
 	err  error // of writing; what comes after it is dropped
 }
 
@@ -22,7 +23,7 @@ func (s *session) newOutput() *output {
 		b := make([]byte, 0, 16<<10)
 		p = &b
 	}
-	return &output{peer: s.conn, b: (*p)[:0], pool: p}
+	return &output{peer: s.conn, b: (*p)[:0], pool: p, utf8: s.utf8Names()}
 }
 
 // full reports that it is time to write.

@@ -23,6 +23,7 @@ type session struct {
 	account   *store.Account // nil until logged in
 	box       *mailbox       // nil unless one is selected
 	idler     *command       // the IDLE under way, or nil
+	enabled   enabled        // what the client has said that it understands
 	loggedOut bool
 
 	inCommand bool  // lines belong to the command under way

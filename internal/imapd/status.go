@@ -26,12 +26,12 @@ func (s *session) status(ctx context.Context, _ *command) error {
 	if err != nil {
 		return err
 	}
-	s.conn.Write(appendStatus(s.conn.AvailableBuffer(), &m, items))
+	s.conn.Write(s.appendStatus(s.conn.AvailableBuffer(), &m, items))
 	return nil
 }
 
-func appendStatus(dst []byte, m *store.Mailbox, items imapwire.StatusItems) []byte {
-	dst = imapwire.AppendMailbox(append(dst, "* STATUS "...), m.Name)
+func (s *session) appendStatus(dst []byte, m *store.Mailbox, items imapwire.StatusItems) []byte {
+	dst = s.appendMailbox(append(dst, "* STATUS "...), m.Name)
 	sep := " ("
 	items.Each(func(item imapwire.StatusItems, name string) {
 		dst = append(append(append(dst, sep...), name...), ' ')

@@ -171,6 +171,7 @@ type ListEntry struct {
 	Attributes []string // \HasChildren and the like
 	Separator  byte     // 0: none
 	Name       string   // UTF-8
+	UTF8       bool     // write it so
 }
 
 // AppendListEntry appends a LIST response behind the word LIST or LSUB.
@@ -180,6 +181,9 @@ func AppendListEntry(dst []byte, e *ListEntry) []byte {
 		dst = append(dst, "NIL"...)
 	} else {
 		dst = AppendString(dst, []byte{e.Separator})
+	}
+	if e.UTF8 {
+		return AppendMailboxUTF8(append(dst, ' '), e.Name)
 	}
 	return AppendMailbox(append(dst, ' '), e.Name)
 }

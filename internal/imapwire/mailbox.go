@@ -39,3 +39,11 @@ func MailboxName(s string) string {
 func AppendMailbox(dst []byte, name string) []byte {
 	return AppendAString(dst, EncodeUTF7(name))
 }
+
+// AppendMailboxUTF8 appends a name in UTF-8, quoted where it is no atom.
+func AppendMailboxUTF8(dst []byte, name string) []byte {
+	if all(name, atomChar) {
+		return AppendAString(dst, name)
+	}
+	return AppendStringUTF8(dst, name)
+}

@@ -65,6 +65,20 @@ func FuzzUTF7(f *testing.F) {
 	})
 }
 
+func TestAppendStringUTF8(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"", `""`},
+		{`a "b" \ c`, `"a \"b\" \\ c"`},
+		{"台北", `"台北"`},
+		{"台\r北", "{7}\r\n台\r北"},
+		{"\xff", "{1}\r\n\xff"},
+	} {
+		if got := string(AppendStringUTF8(nil, test.in)); got != test.want {
+			t.Errorf("AppendStringUTF8(%q) = %q", test.in, got)
+		}
+	}
+}
+
 func TestAppendString(t *testing.T) {
 	for _, test := range []struct{ in, str, nstr, astr string }{
 		{"", `""`, `NIL`, `""`},

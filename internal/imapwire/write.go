@@ -3,6 +3,7 @@ package imapwire
 import (
 	"bytes"
 	"strconv"
+	"unicode/utf8"
 )
 
 // longestQuoted is the longest string that is sent quoted: some clients read quoted
@@ -29,6 +30,27 @@ func AppendString[T ~string | ~[]byte](dst []byte, s T) []byte {
 			dst = append(dst, '\\')
 		}
 		dst = append(dst, c)
+	}
+	return append(dst, '"')
+}
+
+// AppendStringUTF8 is AppendString for clients that read UTF-8 in quoted strings (RFC
+// 6855 §3, RFC 9051 §4.3). Bytes that are none are sent as a literal.
+func AppendStringUTF8[T ~string | ~[]byte](dst []byte, s T) []byte {
+	if len(s) > longestQuoted || !utf8.ValidString(string(s)) {
+		return AppendString(dst, s)
+	}
+	start := len(dst)
+	dst = append(dst, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 0x80 || classes[c]&quotedChar != 0:
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\')
+		default:
+			return AppendLiteral(dst[:start], s)
+		}
+		dst = append(dst, s[i])
 	}
 	return append(dst, '"')
 }
