@@ -1,10 +1,13 @@
 package server
 
 import (
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"posthorn/internal/config"
 )
@@ -55,4 +58,29 @@ func TestStrangers(t *testing.T) {
 	client.say("HELO stranger", "250 ")
 	client.say("MAIL FROM:<printer@example.test>", "250 ")
 	client.say("RCPT TO:<somebody@elsewhere.test>", "550 5.7.1 <somebody@elsewhere.test>: relaying denied")
+}
+
+// A file that changes is read again within a few seconds, and nobody reads any more
+// when the server has ended.
+func TestListsAreWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "deny")
+		r := newRegister(config.Lists{Deny: []string{file}}, slog.New(slog.DiscardHandler))
+		watch := r.startWatching()
+		client := netip.MustParseAddr("192.0.2.1")
+		for _, listed := range []bool{true, false} {
+			text := "# nobody"
+			if listed {
+				text = "192.0.2.0/24"
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(listsEvery + time.Second)
+			if got := r.deny.Client(client) != nil; got != listed {
+				t.Errorf("listed %v, want %v", got, listed)
+			}
+		}
+		watch.stop()
+	})
 }

@@ -106,7 +106,7 @@ func (x *index) hashNetwork(ip netip.Addr, length int) uint64 {
 
 // hashName is the key of a name, given in parts, whatever its case.
 func (x *index) hashName(k Kind, parts ...string) uint64 {
-	var room [600]byte
+	var room [320]byte
 	b := append(room[:0], byte(k))
 	for _, p := range parts {
 		b = append(b, p...)
@@ -161,7 +161,11 @@ func (f *file) domain(k Kind, name string) *Entry {
 func (f *file) address(k Kind, a addr.Address) *Entry {
 	base, _ := addr.SplitTag(a.Local, '+')
 	locals := [...]string{a.Local, base}
-	for _, local := range locals {
+	spellings := locals[:]
+	if base == a.Local {
+		spellings = locals[:1]
+	}
+	for _, local := range spellings {
 		if p, ok := f.names[f.hashName(k, local, "@", a.Domain)]; ok {
 			return f.entry(k, strings.ToLower(local+"@"+a.Domain), p)
 		}
@@ -169,7 +173,7 @@ func (f *file) address(k Kind, a addr.Address) *Entry {
 	if e := f.domain(k, a.Domain); e != nil {
 		return e
 	}
-	for _, local := range locals {
+	for _, local := range spellings {
 		if p, ok := f.names[f.hashName(k, local, "@")]; ok {
 			return f.entry(k, strings.ToLower(local+"@"), p)
 		}
