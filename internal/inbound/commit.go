@@ -22,6 +22,7 @@ func (c *Content) Commit(ctx context.Context, ends LineEnds) ([]error, error) {
 		c.refused(ctx, err)
 		return nil, err
 	}
+	c.tx.session.acquaint()
 	return c.results(ctx), nil
 }
 

@@ -95,6 +95,30 @@ func (s *Session) guessed(f *Findings) {
 	}
 }
 
+// acquaintance is how long a client from which a message was accepted is known for a
+// mail server: it need not wait for the greeting.
+const acquaintance = 24 * time.Hour
+
+// acquaint remembers the client.
+func (s *Session) acquaint() {
+	if o := &s.acceptor.o; s.waitsForGreeting() {
+		o.Known.Take(o.Clock(), o.Known.Client(0, s.peer.Remote), rates.Limit{Count: 1, Per: acquaintance})
+	}
+}
+
+// isKnown says whether it is remembered.
+func (s *Session) isKnown() bool {
+	o := &s.acceptor.o
+	return o.Known.Wait(o.Clock(), o.Known.Client(0, s.peer.Remote), rates.Limit{Count: 1, Per: acquaintance}) > 0
+}
+
+// waitsForGreeting says whether the client is one of those who wait, if it is not known.
+func (s *Session) waitsForGreeting() bool {
+	f := &s.facts
+	return s.acceptor.o.Policy.GreetDelay > 0 && s.peer.Role == MX && s.peer.Remote.IsValid() &&
+		!f.Inside && !f.Allowed && f.Denied == nil
+}
+
 // list looks something up in the lists. What a mail server in front of us has
 // accepted is not refused over them: it could only send it back to somebody innocent.
 func (s *Session) list(f *Findings, find func(*lists.List) *lists.Entry) {

@@ -51,6 +51,7 @@ type Options struct {
 	Allow    *lists.List      // whom no list and no suspicion keeps out; default: nobody
 	Deny     *lists.List      // who is not wanted; default: nobody
 	Rates    *rates.Table     // counts against Policy.Rates; default: nobody does
+	Known    *rates.Table     // clients that need not wait for the greeting; default: all wait
 	Recorder obs.Recorder     // keeps the history; default: nobody does
 	Resolver *dns.Resolver    // to check senders from outside with (authenticate.go); default: they are not
 	TempDir  string           // for large messages while they are checked; default: the system's

@@ -47,7 +47,7 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 // GreetDelay is how long to wait whether the client speaks before it is greeted,
 // which no mail server does; 0: not at all.
 func (s *Session) GreetDelay() time.Duration {
-	if f := &s.facts; s.peer.Role != MX || f.Inside || f.Allowed || f.Denied != nil {
+	if !s.waitsForGreeting() || s.isKnown() {
 		return 0
 	}
 	return s.acceptor.o.Policy.GreetDelay

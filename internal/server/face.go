@@ -67,7 +67,7 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 			Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
 			Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
 			Recorder: s.data.History,
-			Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates,
+			Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
 		}),
 	}).Serve
 }

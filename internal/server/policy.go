@@ -43,13 +43,14 @@ func policy(set settings) inbound.Policy {
 type register struct {
 	allow, deny *lists.List
 	rates       *rates.Table
+	known       *rates.Table // from whom a message was accepted
 }
 
 func newRegister(c config.Lists, log *slog.Logger) *register {
 	open := func(name string, paths []string) *lists.List {
 		return lists.New(lists.Options{Name: name, Paths: paths, Logger: log})
 	}
-	return &register{open("allow", c.Allow), open("deny", c.Deny), rates.New(time.Now())}
+	return &register{open("allow", c.Allow), open("deny", c.Deny), rates.New(time.Now()), rates.New(time.Now())}
 }
 
 // use goes over to other files, and reads them.

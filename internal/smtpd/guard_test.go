@@ -38,6 +38,7 @@ func (h *house) writeList(name, text string) error {
 func (h *house) guarded(in inbound.Options) map[string]guard {
 	strangers, office := in, in
 	strangers.Policy.GreetDelay, strangers.Policy.Tarpit = 2*time.Second, 10*time.Second
+	strangers.Known = rates.New(time.Now())
 	office.Policy.Tarpit = time.Hour
 	office.Policy.GreetDelay = 2 * time.Second
 	office.Policy.RelayFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
