@@ -23,6 +23,7 @@ func (r *Router) Tell(plan Plan, mail *Mail) (Plan, error) {
 	if report == nil {
 		return plan, nil
 	}
+	report.ID = string(nextID(mail.Envelope.ID, report.Date, len(plan.Queue)+1))
 	notice, err := queue.NewNotification(report)
 	if err == nil {
 		plan.Queue, plan.notice = append(plan.Queue, notice), report
@@ -30,7 +31,7 @@ func (r *Router) Tell(plan Plan, mail *Mail) (Plan, error) {
 	return plan, err
 }
 
-// report gathers what is to be told; nil: nothing.
+// report gathers what is to be told, but for its ID; nil: nothing.
 func (r *Router) report(mail *Mail) *dsn.Report {
 	e, now := mail.Envelope, r.Clock()
 	var all []dsn.Recipient
@@ -44,7 +45,7 @@ func (r *Router) report(mail *Mail) *dsn.Report {
 		return nil
 	}
 	return &dsn.Report{
-		ID: string(e.ID.Beside(now)), Date: now, Host: r.Hostname,
+		Date: now, Host: r.Hostname,
 		From: addr.Address{Local: "postmaster", Domain: r.Hostname}, To: e.From, Language: e.Language,
 		QueueID: string(e.ID), Arrived: e.Created, EnvelopeID: e.EnvelopeID, Return: e.Return,
 		Original: dsn.Original{Data: mail.Header}, Recipients: all,

@@ -210,7 +210,7 @@ func (o *onward) part(via addr.Address) *queue.Message {
 		part.Header = append(deliveredTo(via), part.Header...)
 	}
 	if n := len(o.queue); n > 0 {
-		part.ID = part.ID.Beside(o.router.Clock().Add(time.Duration(n) * time.Millisecond))
+		part.ID = nextID(part.ID, o.router.Clock(), n)
 	}
 	o.parts[via] = &part
 	o.queue, o.via = append(o.queue, &part), append(o.via, via)
@@ -232,6 +232,12 @@ func (o *onward) partVia(ctx context.Context, via addr.Address) (*queue.Message,
 		part.Rewritten = way // else it is too long, and has to try its luck under its own
 	}
 	return part, nil
+}
+
+// nextID names a message that is queued beside another one and n-1 more. No two of them have
+// the same moment in their names, so that these differ and have an order.
+func nextID(first queue.ID, at time.Time, n int) queue.ID {
+	return first.Beside(at.Add(time.Duration(n) * time.Millisecond))
 }
 
 const forwardedBy = "Delivered-To"
