@@ -57,6 +57,7 @@ func fates() map[string][]fate {
 		{rules: "greeting: close", mended: 30 * time.Hour},
 		{rules: "greeting: 521 5.3.2 No mail here"},
 		{rules: "greeting: 554 5.7.1 You are on a list"},
+		{rules: "EHLO: 250 mx.test|250 And another thing"},
 		{rules: "EHLO: 500 What?\nHELO: 250 Hello"},
 	}
 	for _, rules := range []string{

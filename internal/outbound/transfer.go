@@ -46,8 +46,15 @@ func (d *delivery) transfer(ctx context.Context, s *session) end {
 	if n, ok := s.client.Limit("RCPTMAX"); ok {
 		limit = n
 	}
-	for len(d.waiting) > 0 {
-		if !s.client.Reusable() {
+	for first := true; len(d.waiting) > 0; first = false {
+		switch {
+		case s.client.Reusable():
+		case first && s.reused:
+			return stale
+		case first: // and so would be the next connection
+			d.note(ours(queue.Unreachable, code{4, 5, 0}, "%s says more than it was asked", s.remote))
+			return lost
+		default:
 			return wornOut
 		}
 		n := min(limit, len(d.waiting))
