@@ -33,6 +33,11 @@ func (p *posthorn) start() error {
 		return fmt.Errorf("posthorn init: %w: %s", err, out)
 	}
 	config := filepath.Join(home, "posthorn.toml")
+	// Without a domain there is no key, and notifications are not signed, as the peer's are not.
+	remove := exec.Command(p.program, "domain", "delete", "--config", config, "example.test")
+	if out, err := remove.CombinedOutput(); err != nil {
+		return fmt.Errorf("posthorn domain delete: %w: %s", err, out)
+	}
 	text, err := os.ReadFile(config)
 	if err != nil {
 		return err
