@@ -10,16 +10,6 @@ import (
 	"posthorn/internal/kv"
 )
 
-const (
-	// turnTime is how long a turn lasts that is not renewed: a server that died keeps
-	// the queue from the others for so long.
-	turnTime = 30 * time.Second
-	// turnRenewal is how often it is renewed, and asked for. A server that could not
-	// renew it for turnLoss ends its work before anybody else can begin.
-	turnRenewal = 5 * time.Second
-	turnLoss    = 15 * time.Second
-)
-
 const turnShard kv.Shard = "turn/queue"
 
 // turn lets one of several servers on the same engine do something: the one whose
@@ -28,21 +18,33 @@ type turn struct {
 	engine kv.Engine
 	log    *slog.Logger
 	name   string
+	turnTimes
 }
 
-func newTurn(engine kv.Engine, log *slog.Logger) *turn { return &turn{engine, log, rand.Text()} }
+type turnTimes struct {
+	// life is how long a turn lasts that is not renewed: a server that died keeps the
+	// queue from the others for so long.
+	life time.Duration
+	// renewal is how often it is renewed, and asked for. A server that could not renew
+	// it for loss ends its work before anybody else can begin.
+	renewal, loss time.Duration
+}
+
+func newTurn(engine kv.Engine, log *slog.Logger) *turn {
+	return &turn{engine, log, rand.Text(), turnTimes{life: 30 * time.Second, renewal: 5 * time.Second, loss: 15 * time.Second}}
+}
 
 // run calls fn whenever it is our turn, until ctx is done. The context that fn gets
 // ends when it is our turn no longer.
 func (t *turn) run(ctx context.Context, fn func(context.Context)) {
 	for ctx.Err() == nil {
-		switch mine, err := t.take(ctx, turnTime); {
+		switch mine, err := t.take(ctx, t.life); {
 		case mine:
 			t.use(ctx, fn)
 		case err != nil && ctx.Err() == nil:
 			t.log.Warn("it cannot be found out who runs the queue", "error", err)
 		}
-		pause(ctx, turnRenewal)
+		pause(ctx, t.renewal)
 	}
 }
 
@@ -51,14 +53,14 @@ func (t *turn) use(ctx context.Context, fn func(context.Context)) {
 	running, cancel := context.WithCancel(ctx)
 	renewing := startBackground(func(done context.Context) {
 		defer cancel()
-		for renewed := time.Now(); pause(done, turnRenewal); {
-			limited, end := context.WithTimeout(done, turnRenewal)
-			mine, err := t.take(limited, turnTime)
+		for renewed := time.Now(); pause(done, t.renewal); {
+			limited, end := context.WithTimeout(done, t.renewal)
+			mine, err := t.take(limited, t.life)
 			end()
 			switch {
 			case mine:
 				renewed = time.Now()
-			case err == nil, time.Since(renewed) >= turnLoss:
+			case err == nil, time.Since(renewed) >= t.loss:
 				t.log.Warn("another server may run the queue now", "error", err)
 				return
 			}
@@ -67,7 +69,7 @@ func (t *turn) use(ctx context.Context, fn func(context.Context)) {
 	fn(running)
 	renewing.stop()
 	// Whoever waits need not wait any longer. If this fails, he does.
-	last, end := context.WithTimeout(context.WithoutCancel(ctx), turnRenewal)
+	last, end := context.WithTimeout(context.WithoutCancel(ctx), t.renewal)
 	defer end()
 	if _, err := t.take(last, 0); err != nil {
 		t.log.Warn("the queue could not be handed over at once", "error", err)
