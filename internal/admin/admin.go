@@ -13,6 +13,8 @@
 package admin
 
 import (
+	"context"
+	"io"
 	"time"
 
 	"posthorn/internal/addr"
@@ -106,6 +108,8 @@ type Options struct {
 	History   *history.History
 	Site      func() dnszone.Site  // what the world is to know of the server
 	Resolver  func() *dns.Resolver // asked whether it does
+	// Send accepts a message from a program on this machine. nil: no server runs.
+	Send func(ctx context.Context, e Envelope, message io.Reader) (Sent, error)
 }
 
 // Admin carries out operations.

@@ -83,12 +83,18 @@ func (c *Client) Close() {
 // Call asks for an operation and waits for its end. An error has the kind and the
 // text that it has on the server's side.
 func (op Operation[Request, Response]) Call(ctx context.Context, c *Client, request Request) (Response, error) {
-	var response Response
 	body, err := json.Marshal(request)
 	if err != nil {
-		return response, fault.New(fault.Internal, "admin: %w", err)
+		var none Response
+		return none, fault.New(fault.Internal, "admin: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://posthorn"+pathPrefix+op.path, bytes.NewReader(body))
+	return exchange[Response](ctx, c, pathPrefix+op.path, bytes.NewReader(body))
+}
+
+// exchange sends a request and reads the answer.
+func exchange[Response any](ctx context.Context, c *Client, path string, body io.Reader) (Response, error) {
+	var response Response
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://posthorn"+path, body)
 	if err != nil {
 		return response, fault.New(fault.Internal, "admin: %w", err)
 	}
@@ -106,7 +112,7 @@ func (op Operation[Request, Response]) Call(ctx context.Context, c *Client, requ
 		return response, fault.New(kindNamed(f.Kind), "%s", f.Error)
 	}
 	if err := decoder.Decode(&response); err != nil {
-		return response, fault.New(fault.Internal, "admin: the answer to %s: %w", op.path, err)
+		return response, fault.New(fault.Internal, "admin: the answer to %s: %w", path, err)
 	}
 	return response, nil
 }

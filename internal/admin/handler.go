@@ -51,6 +51,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, OperateQueue, a.operateQueue)
 	handle(mux, SearchHistory, a.searchHistory)
 	handle(mux, Verify, a.verify)
+	mux.HandleFunc("POST "+sendPath, a.send)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fault.New(fault.Unsupported, "this posthorn has no operation %s; client and server may be of different versions", r.URL.Path))
 	})

@@ -40,7 +40,7 @@ func (t *Transaction) Receive(ctx context.Context) *Content {
 	c.sink = c.signed(c.incoming)
 	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
-		c.mender = &mender{w: c.sink, from: t.from, date: c.began, id: t.ID() + "@" + t.o.Hostname, hostname: t.o.Hostname}
+		c.mender = &mender{w: c.sink, from: t.author(), date: c.began, id: t.ID() + "@" + t.o.Hostname, hostname: t.o.Hostname}
 		if c.sink = c.mender; !t.params.Binary {
 			c.sink = message.NewCRLFWriter(c.mender)
 		}

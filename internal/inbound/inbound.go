@@ -110,10 +110,13 @@ func (s *Session) Authenticated(account store.AccountID, user string, log *slog.
 	s.facts.Allowance = s.acceptor.o.Policy.allowance(user)
 }
 
+// proven says that it is known who the client is.
+func (s *Session) proven() bool { return s.user != "" || s.peer.Trusted }
+
 // findings is what the session contributes to every decision.
 func (s *Session) findings() Findings {
 	f := s.facts
-	f.TLS, f.Authenticated = s.tls != nil, s.user != ""
+	f.TLS, f.Authenticated = s.tls != nil, s.proven()
 	return f
 }
 

@@ -21,7 +21,7 @@ func (t *Transaction) resolve(ctx context.Context, to addr.Address) (directory.R
 	}
 	found.Leaves = len(r.Forward) > 0
 	// A server that hands mail over, or relays by us, has seen who its users are.
-	proven := t.session.user != "" || t.session.peer.Role == LMTP || t.findings.MayRelay
+	proven := t.session.proven() || t.session.peer.Role == LMTP || t.findings.MayRelay
 	may, err := t.o.Directory.MayWrite(ctx, r, t.from, proven)
 	if found.Closed = !may; err != nil {
 		return r, found, err
@@ -48,10 +48,10 @@ func standingOf(o directory.Outcome) Standing {
 }
 
 // owns says whether the account that is authenticated may send from an address:
-// it must be its own, or an alias that leads to it.
+// it must be its own, or an alias that leads to it. Who is trusted may send from any.
 func (s *Session) owns(ctx context.Context, from addr.Address) (bool, error) {
 	if s.user == "" || from.IsZero() {
-		return false, nil
+		return s.peer.Trusted, nil
 	}
 	r, err := s.acceptor.o.Directory.Resolve(ctx, from)
 	return r.Owned(directory.AccountID(s.account)), err

@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"posthorn/internal/addr"
 	"posthorn/internal/fault"
 	"posthorn/internal/message"
 )
@@ -18,7 +17,7 @@ import (
 // be CRLF.
 type mender struct {
 	w    io.Writer
-	from addr.Address // for the From; zero: none is added
+	from string // the value of a From that is missing; "": none is added
 	date time.Time
 	id   string // for the Message-ID, without its brackets
 
@@ -106,8 +105,8 @@ func fieldName(line []byte) []byte {
 func (m *mender) end(next []byte) error {
 	m.done = true
 	var b []byte
-	if !m.authored && !m.from.IsZero() {
-		b = append(append(append(b, "From: <"...), m.from.String()...), ">\r\n"...)
+	if !m.authored && m.from != "" {
+		b = append(append(append(b, "From: "...), m.from...), "\r\n"...)
 	}
 	if !m.dated {
 		b = m.date.AppendFormat(append(b, "Date: "...), time.RFC1123Z)

@@ -77,7 +77,7 @@ func TestMenderLimit(t *testing.T) {
 // mend gives a mender so many bytes at a time.
 func mend(in string, step int) string {
 	var out bytes.Buffer
-	m := &mender{w: &out, from: at("alice", "example.test"), date: time.Date(2026, 3, 1, 9, 5, 7, 0, time.FixedZone("", 8*3600)), id: "x@mail.example.test"}
+	m := &mender{w: &out, from: "<alice@example.test>", date: time.Date(2026, 3, 1, 9, 5, 7, 0, time.FixedZone("", 8*3600)), id: "x@mail.example.test"}
 	for len(in) > 0 {
 		n := min(step, len(in))
 		_, _ = m.Write([]byte(in[:n])) // a Buffer does not fail

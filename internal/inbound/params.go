@@ -23,6 +23,7 @@ type MailParams struct {
 	DeliverBy   queue.DeliverBy // of BY (RFC 2852)
 
 	Upstream Upstream // of XFORWARD
+	Author   string   // the From of a message that has none; default: the reverse-path
 }
 
 // Upstream is whom a message comes from in truth, as a filter in between has told. It
@@ -37,6 +38,14 @@ type RcptParams struct {
 	Notify   dsn.Notify // of NOTIFY
 	Original string     // of ORCPT, decoded: "rfc822;bob@example.test"
 	Since    ValidSince // of RRVS (RFC 7293)
+}
+
+// author is the value of a From for a message that has none.
+func (t *Transaction) author() string {
+	if t.params.Author == "" && !t.from.IsZero() {
+		return "<" + t.from.String() + ">"
+	}
+	return t.params.Author
 }
 
 // IsBinary says that the message comes as BODY=BINARYMIME.

@@ -15,6 +15,7 @@ import (
 // Peer is the other end of a connection, and the door it knocks at.
 type Peer struct {
 	Role          Role
+	Trusted       bool         // its word is taken for who it is: a program that the operator lets send
 	PlaintextAuth bool         // the door lets clients authenticate without TLS
 	Remote        netip.Addr   // invalid if the transport has no addresses
 	Local         netip.Addr   // ours, that it has connected to

@@ -17,7 +17,7 @@ type control struct {
 	served chan struct{}
 }
 
-func startControl(c *config.Config, data *Data, log *slog.Logger) (*control, error) {
+func startControl(c *config.Config, a *admin.Admin, log *slog.Logger) (*control, error) {
 	l, err := admin.Listen(c.ControlSocket())
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func startControl(c *config.Config, data *Data, log *slog.Logger) (*control, err
 	ctl := &control{
 		served: make(chan struct{}),
 		server: &http.Server{
-			Handler:           data.Admin().Handler(),
+			Handler:           a.Handler(),
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},

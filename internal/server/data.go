@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -101,9 +102,15 @@ func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.H
 	})
 }
 
-// Admin gives the operations on the data.
-func (d *Data) Admin() *admin.Admin {
-	return admin.New(admin.Options{Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Site: d.site, Resolver: d.resolver})
+// Admin gives the operations on the data of a server that does not run.
+func (d *Data) Admin() *admin.Admin { return d.admin(nil) }
+
+// admin gives the operations, with one that accepts messages.
+func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error)) *admin.Admin {
+	return admin.New(admin.Options{
+		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History,
+		Site: d.site, Resolver: d.resolver, Send: send,
+	})
 }
 
 // Close closes everything, when nobody uses it any more.

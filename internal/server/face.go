@@ -63,13 +63,18 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		PlaintextAuth: l.PlaintextAuth,
 		Auth:          authenticator{s.data.Directory},
 		Trusted:       l.XClient,
-		Acceptor: inbound.New(inbound.Options{
-			Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
-			Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
-			Recorder: s.data.History,
-			Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
-		}),
+		Acceptor:      s.acceptor(set),
 	}).Serve
+}
+
+// acceptor is what decides about mail that comes in.
+func (s *Server) acceptor(set settings) *inbound.Acceptor {
+	return inbound.New(inbound.Options{
+		Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
+		Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
+		Recorder: s.data.History,
+		Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
+	})
 }
 
 // authenticator proves users by the directory.

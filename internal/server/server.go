@@ -82,7 +82,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	if s.relay, err = newRelay(c, data, s.resolver, log); err != nil {
 		return nil, err
 	}
-	if s.control, err = startControl(c, data, log); err != nil {
+	if s.control, err = startControl(c, data.admin(s.send), log); err != nil {
 		return nil, err
 	}
 	sockets, err := openSockets(ctx, c.Listeners, nil)
