@@ -38,6 +38,10 @@ func (a *Admin) deleteAlias(ctx context.Context, r Name) (Nothing, error) {
 // aliasDomain wants the name of the new domain, and AliasOf.
 func (a *Admin) aliasDomain(ctx context.Context, r Domain) (Domain, error) {
 	d, err := a.o.Directory.AddDomainAlias(ctx, r.Name, r.AliasOf)
+	if err != nil {
+		return Domain{}, err
+	}
+	_, err = a.o.Directory.EnsureKeys(ctx, d.Name) // its users write under it, too
 	return domainOf(d), err
 }
 
