@@ -19,9 +19,11 @@ type telling struct {
 
 // ownChange is the client's own change of flags.
 type ownChange struct {
-	uids   []store.UIDRange // ascending
-	silent bool
-	result func(store.Flags) store.Flags // what it makes of a message's flags
+	uids        []store.UIDRange // ascending
+	failed      []store.UIDRange // among them, those that were left as they are
+	silent      bool
+	conditional bool                          // with UNCHANGEDSINCE
+	result      func(store.Flags) store.Flags // what it makes of a message's flags
 }
 
 // catchUp tells the client what has changed in its mailbox. The store is only asked
@@ -54,13 +56,7 @@ func (s *session) tell(after *store.Snapshot, t telling) error {
 	out := s.newOutput()
 	changes := store.Diff(before, after)
 	if t.expunge {
-		for i, number := range m.view.ghosts {
-			out.number(number-i, " EXPUNGE")
-		}
-		m.view.ghosts = nil
-		for _, seq := range changes.Expunged {
-			out.number(seq, " EXPUNGE")
-		}
+		out.gone(m, changes.Expunged)
 	} else {
 		m.view.haunt(changes.Expunged)
 	}
@@ -69,60 +65,103 @@ func (s *session) tell(after *store.Snapshot, t telling) error {
 		m.describeFlags(out)
 	}
 	if changes.Appended > 0 {
-		out.number(m.view.exists(), " EXISTS")
-		out.number(m.recent(), " RECENT")
+		out.exists(m)
 	}
+	what := s.unasked(t.uid)
 	if t.own != nil {
-		changes.Changed = t.own.tell(out, m, before, changes.Changed, t.uid)
+		changes.Changed = t.own.tell(out, m, before, changes.Changed, what)
 	}
 	for _, seq := range changes.Changed {
-		out.flags(m, seq, m.view.At(seq), t.uid)
+		out.change(m, seq, m.view.At(seq), what)
 	}
 	return s.closeOutput(out)
 }
 
-// haunt makes ghosts of messages, given as Diff announces their expunging: in
-// ascending order, each counted without those before it.
-func (v *view) haunt(expunged []int) {
+// haunt makes ghosts of messages that are gone since the snapshot of the view.
+func (v *view) haunt(expunged []store.Expunged) {
 	if len(expunged) == 0 {
 		return
 	}
-	fresh := make([]int, len(expunged))
-	for i, seq := range expunged {
-		fresh[i] = v.number(seq + i)
+	if len(v.ghosts) == 0 {
+		v.settled = v.ModSeq()
+	}
+	fresh := make([]ghost, len(expunged))
+	for i, gone := range expunged {
+		fresh[i] = ghost{v.number(gone.Seq + i), gone.UID}
 	}
 	v.ghosts = append(v.ghosts, fresh...)
-	slices.Sort(v.ghosts)
+	slices.SortFunc(v.ghosts, func(a, b ghost) int { return a.number - b.number })
+}
+
+// gone tells of ghosts, of which none is left then, and of messages that are gone
+// since the snapshot of the view.
+func (o *output) gone(m *mailbox, expunged []store.Expunged) {
+	ghosts := m.view.ghosts
+	if len(ghosts)+len(expunged) == 0 {
+		return
+	}
+	m.view.ghosts, m.expunged = nil, true
+	if !o.reader.has(qresync | uidOnly) {
+		for i, g := range ghosts {
+			o.number(g.number-i, " EXPUNGE")
+		}
+		for _, gone := range expunged {
+			o.number(gone.Seq, " EXPUNGE")
+		}
+		return
+	}
+	// RFC 7162 §3.2.10: VANISHED has just those that the client counts as there.
+	uids := make([]imapwire.NumRange, 0, len(ghosts)+len(expunged))
+	for _, g := range ghosts {
+		uids = append(uids, imapwire.NumRange{First: uint32(g.uid), Last: uint32(g.uid)})
+	}
+	for _, gone := range expunged {
+		uids = append(uids, imapwire.NumRange{First: uint32(gone.UID), Last: uint32(gone.UID)})
+	}
+	o.vanished("* VANISHED ", imapwire.Coalesce(uids))
+}
+
+// exists tells how many messages there are.
+func (o *output) exists(m *mailbox) {
+	o.number(m.view.exists(), " EXISTS")
+	if !o.reader.has(rev2) { // RFC 9051 appendix E: there is no RECENT
+		o.number(m.recent(), " RECENT")
+	}
 }
 
 // tell writes FETCH responses for the messages that the client has changed, unless
 // they were to be silent and are as it expects, and gives those that others changed.
-func (own *ownChange) tell(out *output, m *mailbox, before *store.Snapshot, changed []int, uid bool) []int {
-	rest := changed[:0]
-	uids := own.uids
-	for _, seq := range changed {
-		e := m.view.At(seq)
-		for len(uids) > 0 && uids[0].Last < e.UID {
-			uids = uids[1:]
+func (own *ownChange) tell(out *output, m *mailbox, before *store.Snapshot, changed []int, what items) []int {
+	others, failed := changed[:0], own.failed
+	m.view.EachUID(own.uids, func(seq int, e store.Entry) bool {
+		for len(changed) > 0 && changed[0] < seq {
+			others, changed = append(others, changed[0]), changed[1:]
 		}
-		mine := len(uids) > 0 && uids[0].First <= e.UID
-		if mine && own.silent {
-			// RFC 3501 §6.4.6: what others do at the same time is told all the same.
-			if was, ok := before.Seq(e.UID); ok {
-				mine = own.result(before.At(was).Flags) == e.Flags
-			}
+		isNew := len(changed) > 0 && changed[0] == seq
+		if isNew {
+			changed = changed[1:]
 		}
-		if !mine {
-			rest = append(rest, seq)
+		for len(failed) > 0 && failed[0].Last < e.UID {
+			failed = failed[1:]
 		}
-	}
-	if !own.silent {
-		m.view.EachUID(own.uids, func(seq int, e store.Entry) bool {
-			out.flags(m, seq, e, uid)
-			return true
-		})
-	}
-	return rest
+		switch {
+		case !own.silent,
+			len(failed) > 0 && failed[0].First <= e.UID, // RFC 7162 §3.1.3: so it can try again
+			isNew && !own.explains(before, e):
+			out.change(m, seq, e, what)
+		case what.has(withModSeq) && (isNew || own.conditional): // RFC 7162 §3.1.3
+			out.change(m, seq, e, what&^withFlags)
+		}
+		return true
+	})
+	return append(others, changed...)
+}
+
+// explains reports that a message has just the flags that the client expects. RFC 3501
+// §6.4.6: what others do at the same time is told also if the client's own is not.
+func (own *ownChange) explains(before *store.Snapshot, e store.Entry) bool {
+	was, ok := before.Seq(e.UID)
+	return ok && own.result(before.At(was).Flags) == e.Flags
 }
 
 var systemFlags = [...]string{imapwire.Answered, imapwire.Flagged, imapwire.Deleted, imapwire.Seen, imapwire.Draft}
@@ -147,15 +186,55 @@ func (o *output) number(n int, what string) {
 	o.writeIfFull()
 }
 
-// flags writes "* 12 FETCH (FLAGS (\Seen))".
-func (o *output) flags(m *mailbox, seq int, e store.Entry, uid bool) {
-	o.b = strconv.AppendInt(append(o.b, "* "...), int64(m.view.number(seq)), 10)
-	o.b = append(o.b, " FETCH ("...)
-	if uid {
+// items is what a FETCH response that nobody asked for says of a message.
+type items uint8
+
+const (
+	withUID items = 1 << iota
+	withFlags
+	withModSeq
+)
+
+func (what items) has(any items) bool { return what&any != 0 }
+
+// unasked is what this client is told of a change. uid: during a UID command.
+func (s *session) unasked(uid bool) items {
+	what := withFlags
+	if s.enabled.has(condStore) { // RFC 7162 §3.2.4
+		what |= withModSeq
+		uid = true
+	}
+	if uid && !s.enabled.has(uidOnly) {
+		what |= withUID
+	}
+	return what
+}
+
+// change writes "* 12 FETCH (UID 17 FLAGS (\Seen) MODSEQ (5))", or a part of that.
+func (o *output) change(m *mailbox, seq int, e store.Entry, what items) {
+	o.fetch(m, seq, e.UID)
+	if what.has(withUID) {
 		o.b = strconv.AppendUint(append(o.b, "UID "...), uint64(e.UID), 10)
 		o.b = append(o.b, ' ')
 	}
-	o.b = m.appendFlags(append(o.b, "FLAGS "...), e)
-	o.b = append(o.b, ")\r\n"...)
+	if what.has(withFlags) {
+		o.b = m.appendFlags(append(o.b, "FLAGS "...), e)
+		o.b = append(o.b, ' ')
+	}
+	if what.has(withModSeq) {
+		o.b = appendModSeq(append(o.b, "MODSEQ "...), e.ModSeq)
+		o.b = append(o.b, ' ')
+	}
+	o.b = append(o.b[:len(o.b)-1], ")\r\n"...)
 	o.writeIfFull()
+}
+
+// fetch begins a FETCH response.
+func (o *output) fetch(m *mailbox, seq int, uid store.UID) {
+	o.b = append(o.b, "* "...)
+	if o.reader.has(uidOnly) { // RFC 9586 §3
+		o.b = append(strconv.AppendUint(o.b, uint64(uid), 10), " UIDFETCH ("...)
+		return
+	}
+	o.b = append(strconv.AppendInt(o.b, int64(m.view.number(seq)), 10), " FETCH ("...)
 }

@@ -169,6 +169,7 @@ func (s *session) finish(ctx context.Context, c *command, err error) error {
 		if err := s.catchUp(ctx, telling{expunge: !c.spec.numbered, uid: c.uid}); err != nil {
 			return err
 		}
+		s.tellModSeq(c, err == nil)
 	}
 	switch {
 	case err != nil:

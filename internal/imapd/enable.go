@@ -34,6 +34,7 @@ func (s *session) enable(context.Context, *command) error {
 		return s.syntax()
 	}
 	answer := "* ENABLED"
+	before := s.enabled
 	for _, name := range names {
 		if more := enables[name]; more&^s.enabled != 0 {
 			s.enabled |= more
@@ -41,5 +42,8 @@ func (s *session) enable(context.Context, *command) error {
 		}
 	}
 	s.line(answer)
+	if s.enabled.has(condStore) && !before.has(condStore) {
+		s.announceModSeq()
+	}
 	return nil
 }

@@ -19,13 +19,21 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 	if !s.dec.SP() || !s.dec.NumSet(&set) || !s.dec.SP() || !s.dec.Fetch(&o) || !s.dec.End() {
 		return s.syntax()
 	}
-	plan, err := newFetchPlan(&o, c.uid)
+	if err := s.fetchModifiers(c, &o); err != nil {
+		return err
+	}
+	plan, err := newFetchPlan(&o, c.uid && !s.enabled.has(uidOnly))
 	if err != nil {
 		return err
 	}
 	sel, err := s.selection(ctx, c, set)
 	if err != nil {
 		return err
+	}
+	if o.ChangedSince > 0 {
+		if sel.uids, err = s.changedSince(ctx, &o, set, sel.uids); err != nil {
+			return err
+		}
 	}
 	f := &fetcher{session: s, ctx: ctx, plan: plan, output: s.newOutput()}
 	err = f.run(sel.uids)
@@ -49,7 +57,7 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 // setSeen sets \Seen after bodies were fetched; the client is told as of any change.
 // With a full disk it has its messages all the same, and they stay unseen.
 func (s *session) setSeen(ctx context.Context, c *command, uids []store.UIDRange) error {
-	after, err := s.changeFlags(ctx, uids, store.FlagChange{Op: store.AddFlags, Flags: []string{imapwire.Seen}})
+	after, err := s.changeFlags(ctx, &ownChange{uids: uids}, store.FlagChange{Op: store.AddFlags, Flags: []string{imapwire.Seen}})
 	switch {
 	case fault.Is(err, fault.StorageFull):
 		s.conn.Log().Warn("messages stay unseen", "error", err)

@@ -12,8 +12,7 @@ import (
 // message appends the FETCH response for one message.
 func (f *fetcher) message(m fetched) {
 	f.current = m
-	f.b = strconv.AppendInt(append(f.b, "* "...), int64(f.box.view.number(m.seq)), 10)
-	f.b = append(f.b, " FETCH ("...)
+	f.output.fetch(f.box, m.seq, m.UID)
 	for i := range f.plan.items {
 		item := &f.plan.items[i]
 		f.b = append(f.b, item.name...)
@@ -42,6 +41,9 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 		return
 	case imapwire.FetchSize:
 		f.b = strconv.AppendUint(f.b, uint64(m.Size), 10)
+		return
+	case imapwire.FetchModSeq:
+		f.b = appendModSeq(f.b, m.ModSeq)
 		return
 	}
 	if m.record == nil {

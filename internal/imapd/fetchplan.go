@@ -18,6 +18,7 @@ const (
 // sources is what can be fetched, and from where.
 var sources = map[imapwire.FetchAttr]source{
 	imapwire.FetchUID: fromSnapshot, imapwire.FetchFlags: fromSnapshot, imapwire.FetchSize: fromSnapshot,
+	imapwire.FetchModSeq:       fromSnapshot,
 	imapwire.FetchInternalDate: fromRecord, imapwire.FetchEnvelope: fromRecord,
 	imapwire.FetchBody: fromRecord, imapwire.FetchBodyStructure: fromRecord,
 	imapwire.FetchSection: fromBody,
@@ -42,8 +43,8 @@ type plannedItem struct {
 }
 
 func newFetchPlan(o *imapwire.FetchOptions, uid bool) (*fetchPlan, error) {
-	if o.ChangedSince != 0 || o.Vanished || o.Partial != nil {
-		return nil, bad("Modifiers of FETCH are not offered")
+	if o.Partial != nil {
+		return nil, bad("PARTIAL is not offered")
 	}
 	p := &fetchPlan{source: fromSnapshot}
 	if uid { // RFC 3501 §6.4.8

@@ -113,7 +113,7 @@ func parent(name string) (string, bool) {
 // listEntry writes a LIST or LSUB response.
 func (o *output) listEntry(response, name string, attributes []string) {
 	o.b = append(append(append(o.b, "* "...), response...), ' ')
-	entry := imapwire.ListEntry{Attributes: attributes, Separator: store.Separator[0], Name: name, UTF8: o.utf8}
+	entry := imapwire.ListEntry{Attributes: attributes, Separator: store.Separator[0], Name: name, UTF8: o.reader.has(utf8Accept | rev2)}
 	o.b = append(imapwire.AppendListEntry(o.b, &entry), "\r\n"...)
 	o.writeIfFull()
 }

@@ -10,11 +10,11 @@ const (
 // output gathers responses, so that large answers are made of few writes, and none
 // of them happens while the store is being read.
 type output struct {
-	peer *wire.Conn
-	b    []byte
-	pool *[]byte
-	utf8 bool  // names of mailboxes are written in UTF-8
-	err  error // of writing; what comes after it is dropped
+	peer   *wire.Conn
+	b      []byte
+	pool   *[]byte
+	reader enabled // what it understands
+	err    error   // of writing; what comes after it is dropped
 }
 
 func (s *session) newOutput() *output {
@@ -23,7 +23,7 @@ func (s *session) newOutput() *output {
 		b := make([]byte, 0, 16<<10)
 		p = &b
 	}
-	return &output{peer: s.conn, b: (*p)[:0], pool: p, utf8: s.utf8Names()}
+	return &output{peer: s.conn, b: (*p)[:0], pool: p, reader: s.enabled}
 }
 
 // full reports that it is time to write.

@@ -32,6 +32,11 @@ func (s *session) search(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
+	if q.modSeq {
+		s.enableCondStore()
+	}
+	// RFC 7162 §3.2.10.2: numbers must not change in a UID SEARCH that uses some.
+	c.spec.numbered = c.spec.numbered || q.numbered
 	f := finder{session: s, ctx: ctx, query: q}
 	if err := f.run(); err != nil {
 		return err
@@ -45,6 +50,13 @@ func (s *session) search(ctx context.Context, c *command) error {
 		}
 		out.b = strconv.AppendUint(append(out.b, ' '), n, 10)
 		out.writeIfFull()
+	}
+	if q.modSeq && len(f.hits) > 0 { // RFC 7162 §3.1.6
+		var highest store.ModSeq
+		for _, h := range f.hits {
+			highest = max(highest, s.box.view.At(h.seq).ModSeq)
+		}
+		out.b = append(strconv.AppendUint(append(out.b, " (MODSEQ "...), uint64(highest), 10), ")"...)
 	}
 	out.b = append(out.b, "\r\n"...)
 	s.readErr = s.closeOutput(out)

@@ -41,6 +41,9 @@ type query struct {
 	test   test
 	within []store.UIDRange // if not nil, no other messages can match
 	unseen bool             // only messages without \Seen can match
+
+	modSeq   bool // MODSEQ is asked for
+	numbered bool // message numbers are used
 }
 
 // compiler turns search keys into tests.
@@ -48,6 +51,8 @@ type compiler struct {
 	box     *mailbox
 	charset string
 	texts   int // keys that have to look into bodies
+
+	modSeq, numbered bool // as in query
 }
 
 // maxTexts is how many keys of a search may look into bodies: each of them decodes
@@ -60,7 +65,7 @@ func (m *mailbox) compile(o *imapwire.SearchOptions) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &query{test: t}
+	q := &query{test: t, modSeq: c.modSeq, numbered: c.numbered}
 	keys := []imapwire.SearchKey{o.Key}
 	if o.Key.Op == imapwire.SearchAnd {
 		keys = o.Key.Keys
@@ -113,6 +118,7 @@ func (c *compiler) simple(k *imapwire.SearchKey) test {
 		if k.Set.Saved {
 			return nil
 		}
+		c.numbered = c.numbered || k.Op == imapwire.SearchSeq
 		set := c.set(k)
 		return func(m *candidate) verdict { return verdictOf(contains(set, m.UID)) }
 	case imapwire.SearchFlag:
@@ -121,6 +127,10 @@ func (c *compiler) simple(k *imapwire.SearchKey) test {
 		}
 		flag := c.box.view.FlagNamed(k.Text)
 		return func(m *candidate) verdict { return verdictOf(m.Flags&flag != 0) }
+	case imapwire.SearchModSeq:
+		// RFC 7162 §3.1.5: there is one MODSEQ for all flags, so their names do not matter.
+		c.modSeq = true
+		return func(m *candidate) verdict { return verdictOf(uint64(m.ModSeq) >= k.Num) }
 	case imapwire.SearchLarger:
 		return func(m *candidate) verdict { return verdictOf(uint64(m.Size) > k.Num) }
 	case imapwire.SearchSmaller:

@@ -7,7 +7,7 @@ import (
 	"posthorn/internal/imapwire"
 )
 
-// selectMailbox is SELECT (RFC 3501 §6.3.1).
+// selectMailbox is SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.8, §3.2.5).
 func (s *session) selectMailbox(ctx context.Context, c *command) error {
 	return s.open(ctx, c, false)
 }
@@ -23,10 +23,13 @@ func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
 	if !s.mailboxArgument(&name) || !s.dec.Select(&o) || !s.dec.End() {
 		return s.syntax()
 	}
-	if o.CondStore || o.QResync != nil {
-		return bad("CONDSTORE and QRESYNC are not offered")
+	if err := s.mayResync(o.QResync); err != nil {
+		return err
 	}
-	s.box = nil // RFC 3501 §6.3.1: also if this one cannot be selected
+	s.leave() // RFC 3501 §6.3.1: also if this one cannot be selected
+	if o.CondStore {
+		s.enabled |= condStore
+	}
 	s.watch()
 	m, err := s.openMailbox(ctx, name, readOnly)
 	if err != nil {
@@ -34,7 +37,13 @@ func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
 	}
 	out := s.newOutput()
 	m.describe(out)
-	if err := s.closeOutput(out); err != nil {
+	if o.QResync != nil {
+		err = s.resync(ctx, out, m, o.QResync)
+	}
+	if s.readErr = s.closeOutput(out); s.readErr != nil {
+		return s.readErr
+	}
+	if err != nil {
 		return err
 	}
 	s.box = m
@@ -43,6 +52,15 @@ func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
 		c.code = "READ-ONLY"
 	}
 	return nil
+}
+
+// leave leaves the mailbox that is selected, if one is. The client is told
+// where the responses about the next one begin (RFC 7162 §3.2.11, RFC 9051 §7.1).
+func (s *session) leave() {
+	if s.box != nil {
+		s.box = nil
+		s.line("* OK [CLOSED] The previous mailbox is closed")
+	}
 }
 
 // watch asks to be told of changes in the account, once in a session.
@@ -85,13 +103,13 @@ func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (
 // describe writes what a client is told of a mailbox that it has selected.
 func (m *mailbox) describe(out *output) {
 	m.describeFlags(out)
-	out.number(m.view.exists(), " EXISTS")
-	out.number(m.recent(), " RECENT")
+	out.exists(m)
 	if first := m.view.FirstUnseen(); first > 0 {
 		out.code("UNSEEN", uint64(first), "First unseen message")
 	}
 	out.code("UIDVALIDITY", uint64(m.view.UIDValidity()), "UIDs are valid")
 	out.code("UIDNEXT", uint64(m.view.UIDNext()), "Next UID")
+	out.code("HIGHESTMODSEQ", uint64(m.view.modSeq()), "Highest MODSEQ") // RFC 7162 §3.1.2.1
 }
 
 // code writes "* OK [UIDNEXT 5] Next UID".

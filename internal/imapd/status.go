@@ -10,7 +10,7 @@ import (
 
 // offeredStatus are the items that work without an extension that is not offered.
 const offeredStatus = imapwire.StatusMessages | imapwire.StatusRecent | imapwire.StatusUIDNext |
-	imapwire.StatusUIDValidity | imapwire.StatusUnseen
+	imapwire.StatusUIDValidity | imapwire.StatusUnseen | imapwire.StatusHighestModSeq
 
 // status is STATUS (RFC 3501 §6.3.10).
 func (s *session) status(ctx context.Context, _ *command) error {
@@ -25,6 +25,9 @@ func (s *session) status(ctx context.Context, _ *command) error {
 	m, err := s.account.Mailbox(ctx, name)
 	if err != nil {
 		return err
+	}
+	if items&imapwire.StatusHighestModSeq != 0 { // RFC 7162 §3.1
+		s.enableCondStore()
 	}
 	s.conn.Write(s.appendStatus(s.conn.AvailableBuffer(), &m, items))
 	return nil
@@ -53,6 +56,8 @@ func statusValue(m *store.Mailbox, item imapwire.StatusItems) uint64 {
 		return uint64(m.UIDValidity)
 	case imapwire.StatusUnseen:
 		return uint64(m.Unseen)
+	case imapwire.StatusHighestModSeq:
+		return uint64(m.HighestModSeq)
 	}
 	return 0
 }

@@ -7,16 +7,13 @@ import (
 	"posthorn/internal/store"
 )
 
-// store is STORE (RFC 3501 §6.4.6). What others have changed is told after it, not
+// store is STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3). What others have changed is told after it, not
 // before: a FETCH response during a STORE shows what the message is like then.
 func (s *session) store(ctx context.Context, c *command) error {
 	var set imapwire.NumSet
 	var o imapwire.StoreOptions
 	if !s.dec.SP() || !s.dec.NumSet(&set) || !s.dec.SP() || !s.dec.Store(&o) || !s.dec.End() {
 		return s.syntax()
-	}
-	if o.Conditional {
-		return bad("UNCHANGEDSINCE is not offered")
 	}
 	if s.box.readOnly {
 		return errReadOnly
@@ -25,24 +22,53 @@ func (s *session) store(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
+	change := store.FlagChange{Op: storeOps[o.Op], Flags: o.Flags}
+	if o.Conditional {
+		s.enableCondStore()
+		since := store.ModSeq(o.UnchangedSince)
+		change.UnchangedSince, change.Known = &since, s.box.view.Snapshot
+	}
+	var modified string
 	if !sel.empty() {
-		change := store.FlagChange{Op: storeOps[o.Op], Flags: o.Flags}
-		after, err := s.changeFlags(ctx, sel.uids, change)
+		own := &ownChange{uids: sel.uids, silent: o.Silent, conditional: o.Conditional}
+		after, err := s.changeFlags(ctx, own, change)
 		if err != nil {
 			return err
 		}
-		own := &ownChange{sel.uids, o.Silent, effect(change, after)}
 		if s.readErr = s.tell(after, telling{uid: c.uid, own: own}); s.readErr != nil {
 			return s.readErr
 		}
+		modified = s.box.modified(own.failed, c.uid)
 		if sel, err = s.box.view.selection(set, c.uid); err != nil { // some may be gone
 			return err
 		}
 	}
-	if sel.gone {
+	switch {
+	case sel.gone && modified != "": // RFC 7162 §3.1.3
+		return no(modified, "Some of these messages are gone, and some have changed")
+	case sel.gone:
 		return errExpunged
 	}
+	c.code = modified
 	return nil
+}
+
+// modified is the response code for messages that a conditional STORE has left alone
+// (RFC 7162 §3.1.3); empty if there are none.
+func (m *mailbox) modified(failed []store.UIDRange, uid bool) string {
+	var nums []uint32
+	m.view.EachUID(failed, func(seq int, e store.Entry) bool {
+		if uid {
+			nums = append(nums, uint32(e.UID))
+		} else {
+			nums = append(nums, uint32(m.view.number(seq)))
+		}
+		return true
+	})
+	if nums == nil {
+		return ""
+	}
+	return string(imapwire.AppendNums([]byte("MODIFIED "), nums))
 }
 
 var storeOps = [...]store.FlagOp{
@@ -64,15 +90,19 @@ func (s *session) selection(ctx context.Context, c *command, set imapwire.NumSet
 }
 
 // changeFlags changes flags of messages in one commit and gives the mailbox as it is
-// then.
-func (s *session) changeFlags(ctx context.Context, uids []store.UIDRange, change store.FlagChange) (after *store.Snapshot, err error) {
+// then. It completes own.
+func (s *session) changeFlags(ctx context.Context, own *ownChange, change store.FlagChange) (after *store.Snapshot, err error) {
 	err = s.account.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.Store(s.box.id, uids, change)
+		res, err := tx.Store(s.box.id, own.uids, change)
 		if err == nil {
+			own.failed = res.Failed
 			after, err = tx.Snapshot(s.box.id)
 		}
 		return err
 	})
+	if err == nil {
+		own.result = effect(change, after)
+	}
 	return after, err
 }
 

@@ -13,6 +13,7 @@ type mailbox struct {
 	view       view
 	recentFrom store.UID // messages from here on are \Recent in this session
 	readOnly   bool
+	expunged   bool // the client was told of messages that are gone, during this command
 }
 
 // view is what the client knows of its mailbox: the messages of a snapshot, and
@@ -20,7 +21,14 @@ type mailbox struct {
 // Sequence numbers of the snapshot are called seq here, those of the client numbers.
 type view struct {
 	*store.Snapshot
-	ghosts []int // their numbers, ascending
+	ghosts  []ghost      // ascending
+	settled store.ModSeq // while there are ghosts: all changes up to here have been told
+}
+
+// ghost is a message that is gone, and not yet for the client.
+type ghost struct {
+	number int
+	uid    store.UID
 }
 
 // exists is the number of messages that the client knows of.
@@ -28,17 +36,31 @@ func (v *view) exists() int { return v.Len() + len(v.ghosts) }
 
 // number is the client's number of a message.
 func (v *view) number(seq int) int {
-	// Ghost i stands before the message with seq ghosts[i]-i.
-	return seq + sort.Search(len(v.ghosts), func(i int) bool { return v.ghosts[i]-i > seq })
+	// Ghost i stands before the message with seq ghosts[i].number-i.
+	return seq + sort.Search(len(v.ghosts), func(i int) bool { return v.ghosts[i].number-i > seq })
 }
 
 // seqFrom is the seq of the first message whose number is at least this one.
-func (v *view) seqFrom(number int) int { return number - sort.SearchInts(v.ghosts, number) }
+func (v *view) seqFrom(number int) int { return number - v.ghostFrom(number) }
+
+// ghostFrom is the index of the first ghost whose number is at least this one.
+func (v *view) ghostFrom(number int) int {
+	return sort.Search(len(v.ghosts), func(i int) bool { return v.ghosts[i].number >= number })
+}
 
 // haunted reports whether a ghost has a number in [first, last].
 func (v *view) haunted(first, last int) bool {
-	i := sort.SearchInts(v.ghosts, first)
-	return i < len(v.ghosts) && v.ghosts[i] <= last
+	i := v.ghostFrom(first)
+	return i < len(v.ghosts) && v.ghosts[i].number <= last
+}
+
+// modSeq is the MODSEQ up to which the client has been told everything (RFC 7162
+// §3.2: below those of messages that are gone and that it could not be told of).
+func (v *view) modSeq() store.ModSeq {
+	if len(v.ghosts) > 0 {
+		return v.settled
+	}
+	return v.ModSeq()
 }
 
 // selection is what a set of a command means.
@@ -78,11 +100,16 @@ func (v *view) selection(set imapwire.NumSet, uid bool) (selection, error) {
 }
 
 func (v *view) uidRanges(set imapwire.NumSet) []store.UIDRange {
-	last := uint32(0)
+	last := store.UID(0)
 	if n := v.Len(); n > 0 {
-		last = uint32(v.At(n).UID)
+		last = v.At(n).UID
 	}
-	ranges := set.Resolve(last)
+	return uidRanges(set, last)
+}
+
+// uidRanges gives a set as ascending ranges, with last in place of "*".
+func uidRanges(set imapwire.NumSet, last store.UID) []store.UIDRange {
+	ranges := set.Resolve(uint32(last))
 	uids := make([]store.UIDRange, len(ranges))
 	for i, r := range ranges {
 		uids[i] = store.UIDRange{First: store.UID(r.First), Last: store.UID(r.Last)}

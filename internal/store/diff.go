@@ -2,9 +2,15 @@ package store
 
 // Changes is what a session has to tell about the way from one snapshot to a later one.
 type Changes struct {
-	Expunged []int // sequence numbers in the order to announce them, each as of that moment
-	Changed  []int // sequence numbers in the new snapshot of older messages whose flags changed
-	Appended int   // how many messages are new, at the end of the new snapshot
+	Expunged []Expunged // in the order of their UIDs
+	Changed  []int      // sequence numbers in the new snapshot of older messages whose flags changed
+	Appended int        // how many messages are new, at the end of the new snapshot
+}
+
+// Expunged is a message that is gone.
+type Expunged struct {
+	Seq int // its number once those before it in the list are gone, too (RFC 9051 §7.5.1)
+	UID UID
 }
 
 // Diff compares two snapshots of one mailbox, the earlier one first. Chunks that
@@ -35,8 +41,7 @@ func (ch *Changes) compare(before, after []Entry, earlier, later int) {
 	kept := 0
 	for i, e := range before {
 		if kept == len(after) || after[kept].UID != e.UID {
-			// RFC 9051 §7.5.1: each EXPUNGE counts at once for the numbers after it.
-			ch.Expunged = append(ch.Expunged, earlier+i+1-len(ch.Expunged))
+			ch.Expunged = append(ch.Expunged, Expunged{earlier + i + 1 - len(ch.Expunged), e.UID})
 			continue
 		}
 		if after[kept].ModSeq != e.ModSeq {

@@ -91,11 +91,13 @@ func (ed *editor) finish() []*chunk {
 }
 
 func (c *chunk) count() {
-	c.unseen = 0
+	c.unseen, c.newest = 0, 0
 	for i := range c.entries {
-		if c.entries[i].Flags&Seen == 0 {
+		e := &c.entries[i]
+		if e.Flags&Seen == 0 {
 			c.unseen++
 		}
+		c.newest = max(c.newest, e.ModSeq)
 	}
 }
 

@@ -18,8 +18,10 @@ type FlagChange struct {
 	Flags []string // system flags and keywords; \Recent is ignored
 
 	// UnchangedSince, if not nil, leaves messages alone that have changed after it
-	// (RFC 7162 §3.1.3).
+	// (RFC 7162 §3.1.3). Known, if not nil, is what the writer knows of the mailbox: it
+	// tells which changes do not concern the flags to be added or removed.
 	UnchangedSince *ModSeq
+	Known          *Snapshot
 }
 
 // StoreResult tells which messages a FlagChange concerned. Messages that had the
@@ -48,7 +50,7 @@ func (tx *Tx) Store(id MailboxID, rs []UIDRange, fc FlagChange) (StoreResult, er
 	var changed, failed collector
 	snap.EachUID(rs, func(seq int, e Entry) bool {
 		switch f := ch.changed(e.Flags); {
-		case fc.UnchangedSince != nil && e.ModSeq > *fc.UnchangedSince:
+		case fc.spares(e, ch):
 			failed.add(seq, e.UID)
 		case f != e.Flags:
 			changed.add(seq, e.UID)
@@ -82,6 +84,33 @@ func (tx *Tx) flagChange(b *boxTx, fc FlagChange) (change, error) {
 		return change{kind: flagsSet, flags: f}, err
 	}
 	return change{kind: flagsAdded, flags: f}, err
+}
+
+// spares reports that a message has changed too lately for this change.
+func (fc *FlagChange) spares(e Entry, ch change) bool {
+	since := fc.UnchangedSince
+	if since == nil || e.ModSeq <= *since {
+		return false
+	}
+	if ch.kind == flagsSet {
+		return true
+	}
+	if *since == 0 {
+		// RFC 7162 §3.1.3: asks whether the flags exist yet. System flags always do.
+		const system = 1<<firstKeyword - 1
+		return ch.flags&(system|e.Flags) != 0
+	}
+	// RFC 7162 §3.1.12: other flags may have changed meanwhile, but for that it must be
+	// known what the message was like at that MODSEQ.
+	if fc.Known == nil || *since > fc.Known.modSeq {
+		return true
+	}
+	seq, ok := fc.Known.Seq(e.UID)
+	if !ok {
+		return true
+	}
+	known := fc.Known.At(seq)
+	return known.ModSeq > *since || (known.Flags^e.Flags)&ch.flags != 0
 }
 
 // recount brings the counters from a message's flags before to those after.

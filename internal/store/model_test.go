@@ -322,9 +322,13 @@ func (m *machine) Look(t *rapid.T) {
 		return
 	}
 	ch := store.Diff(c.snap, snap)
-	for _, seq := range ch.Expunged {
-		c.uids = slices.Delete(c.uids, seq-1, seq)
-		c.flag = slices.Delete(c.flag, seq-1, seq)
+	m.resync(t, c.snap, snap, ch)
+	for _, gone := range ch.Expunged {
+		if c.uids[gone.Seq-1] != gone.UID {
+			t.Fatalf("message %d is said to be gone, with UID %d; it has %d", gone.Seq, gone.UID, c.uids[gone.Seq-1])
+		}
+		c.uids = slices.Delete(c.uids, gone.Seq-1, gone.Seq)
+		c.flag = slices.Delete(c.flag, gone.Seq-1, gone.Seq)
 	}
 	snap.Each(snap.Len()-ch.Appended+1, snap.Len(), func(_ int, e store.Entry) bool { c.learn(snap, e); return true })
 	for _, seq := range ch.Changed {
@@ -336,6 +340,40 @@ func (m *machine) Look(t *rapid.T) {
 	if !slices.Equal(c.uids, want.uids) || !slices.Equal(c.flag, want.flag) {
 		t.Fatalf("the client believes %v %v, the mailbox has %v %v", c.uids, c.flag, want.uids, want.flag)
 	}
+}
+
+// resync compares what a client that comes back is told with the difference of what
+// it knows and what there is.
+func (m *machine) resync(t *rapid.T, before, after *store.Snapshot, ch store.Changes) {
+	var since []int
+	after.EachSince(store.AllUIDs, before.ModSeq(), func(seq int, _ store.Entry) bool {
+		since = append(since, seq)
+		return true
+	})
+	want := slices.Clone(ch.Changed)
+	for seq := after.Len() - ch.Appended + 1; seq <= after.Len(); seq++ {
+		want = append(want, seq)
+	}
+	if !slices.Equal(since, want) {
+		t.Fatalf("since %d messages %v have changed, want %v", before.ModSeq(), since, want)
+	}
+	known := []store.UIDRange{{First: 1, Last: max(1, before.UIDNext()-1)}}
+	vanished, err := m.account.Vanished(t.Context(), after, known, before.ModSeq())
+	m.must(t, err)
+	said := func(u store.UID) bool {
+		return slices.ContainsFunc(vanished, func(r store.UIDRange) bool { return r.First <= u && u <= r.Last })
+	}
+	for _, gone := range ch.Expunged {
+		if !said(gone.UID) {
+			t.Fatalf("UID %d is gone since %d, but only %v are said to be", gone.UID, before.ModSeq(), vanished)
+		}
+	}
+	after.Each(1, after.Len(), func(_ int, e store.Entry) bool {
+		if said(e.UID) {
+			t.Fatalf("UID %d is there, but %v are said to be gone", e.UID, vanished)
+		}
+		return true
+	})
 }
 
 func (c *client) learn(s *store.Snapshot, e store.Entry) {
