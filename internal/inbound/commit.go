@@ -99,7 +99,9 @@ func (t *Transaction) plan(ctx context.Context, m *store.Message) (deliver.Plan,
 	if t.session.peer.Role == LMTP {
 		return plan, nil // who handed the message over tells the sender
 	}
-	return router.Tell(plan, mail)
+	plan, err = router.Tell(plan, mail)
+	t.signNotices(ctx, plan.Queue)
+	return plan, err
 }
 
 // fail takes the recipients out that have one of these accounts behind them. One

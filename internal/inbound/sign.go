@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"posthorn/internal/dkim"
+	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
@@ -36,9 +37,35 @@ func (c *Content) sign(ctx context.Context, m *store.Message) []byte {
 		lines, err = c.digest.Sign(c.began, keys...)
 	}
 	if err != nil {
-		c.tx.session.peer.Log.WarnContext(ctx, "a message goes without a signature", "id", c.tx.ID(), "error", err)
+		c.tx.unsigned(ctx, c.tx.id, err)
 	}
 	return lines
+}
+
+// unsigned tells that a message goes without.
+func (t *Transaction) unsigned(ctx context.Context, id queue.ID, err error) {
+	t.session.peer.Log.WarnContext(ctx, "a message goes without a signature", "id", id, "error", err)
+}
+
+// signNotices signs, of what is queued, that which the sender is told at once, if he is
+// elsewhere.
+func (t *Transaction) signNotices(ctx context.Context, queued []*queue.Message) {
+	for _, m := range queued {
+		if !m.From.IsZero() || t.from.IsZero() {
+			continue // the message itself
+		}
+		here, err := t.o.Directory.IsLocal(ctx, t.from.Domain)
+		var keys []dkim.Key
+		if err == nil && !here {
+			keys, err = t.o.Directory.SigningKeys(ctx, t.o.Hostname)
+		}
+		if err == nil && len(keys) > 0 {
+			m.Header, err = dkim.Sign(m.Body.Data, m.Created, keys...)
+		}
+		if err != nil {
+			t.unsigned(ctx, m.ID, err)
+		}
+	}
 }
 
 // signingKeys are those of its author's domain, which is what receivers look for

@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/queue"
 )
 
@@ -169,6 +170,34 @@ func TestRelayedMailIsSigned(t *testing.T) {
 		if got := h.signatures(t, text); got != "example.test example.test" {
 			t.Errorf("signed by %q:\n%s", got, text)
 		}
+	}
+}
+
+// Who asks from elsewhere for word of success can trust it.
+func TestNoticesAreSigned(t *testing.T) {
+	h := newHouse(t)
+	h.makeKeys(t, "example.test")
+	s := h.acceptor.NewSession(Peer{Role: MX, Remote: netip.MustParseAddr("192.0.2.1"), Log: slog.New(slog.DiscardHandler)})
+	tx, err := s.Mail(t.Context(), at("zoe", "elsewhere.test"), MailParams{})
+	if err == nil {
+		err = tx.Rcpt(t.Context(), at("alice", "example.test"), RcptParams{Notify: dsn.Success})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tx.Receive(t.Context())
+	if _, err := io.WriteString(c, "From: zoe@elsewhere.test\r\n\r\nhello\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Commit(t.Context(), LineEnds{}); err != nil {
+		t.Fatal(err)
+	}
+	sent := h.sent(t)
+	if len(sent) != 1 {
+		t.Fatalf("queued: %q", sent)
+	}
+	if got := h.signatures(t, sent[0]); got != "example.test example.test" {
+		t.Errorf("signed by %q:\n%s", got, sent[0])
 	}
 }
 

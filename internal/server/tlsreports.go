@@ -40,7 +40,8 @@ func (r *relay) sendReport(ctx context.Context, from, to string, message []byte)
 	}
 	now := time.Now()
 	m := &queue.Message{
-		ID: queue.NewID(now), From: sender, Created: now, TLSOptional: true, Body: queue.Body{Data: message},
+		Header: r.data.signer(r.log)(ctx, sender, message), // RFC 8460 §3 wants it
+		ID:     queue.NewID(now), From: sender, Created: now, TLSOptional: true, Body: queue.Body{Data: message},
 		Recipients: []queue.Recipient{{Address: receiver, Notify: dsn.Never}},
 	}
 	shard := queue.ShardOf(m.ID)
