@@ -31,6 +31,7 @@ type delivery struct {
 	left    []int          // positions whose result is not final
 	waiting []int          // of those, the ones that the host which is being tried was not asked for yet
 	trouble int            // sessions that came to no good end
+	crowded string         // a host that had enough to do with us
 }
 
 // maxTrouble is how many sessions may go wrong until the attempt is given up.
@@ -79,6 +80,10 @@ func (d *delivery) run(ctx context.Context) {
 				return
 			}
 			d.try(ctx, &found[i])
+		}
+		if d.crowded != "" && !d.over(ctx) {
+			d.stepAside()
+			return
 		}
 	}
 }
@@ -145,30 +150,67 @@ func (d *delivery) try(ctx context.Context, t *target) {
 		return
 	}
 	for d.waiting = slices.Clone(d.left); len(d.waiting) > 0 && !d.over(ctx); {
-		s, verdict := d.session(ctx, t, a)
-		if verdict != nil {
-			d.trouble++
-			d.note(*verdict)
-			if len(t.addrs) == 0 {
-				return
-			}
-			continue
+		if !d.takeTurn(ctx, t, a) {
+			return
 		}
-		switch d.transfer(ctx, s) {
-		case served:
-			d.out.pool.put(s)
-		case wornOut:
-			d.out.pool.put(s)
-			if s.ip.IsValid() && !slices.Contains(t.addrs, s.ip) {
-				t.addrs = append(t.addrs, s.ip)
-			}
-		case stale:
-			s.client.Close()
-		case lost:
-			s.client.Close()
-			if d.trouble++; len(t.addrs) == 0 {
-				return
-			}
+	}
+}
+
+// takeTurn converses with a host when there is a place for that. How much a host bears
+// that the operator has chosen, he knows.
+func (d *delivery) takeTurn(ctx context.Context, t *target, a assurance) (goOn bool) {
+	good := false
+	switch {
+	case d.route.Transport != ByMX:
+	case !d.out.crowd.enter(ctx, t.host):
+		d.crowded = t.host
+		return false
+	default:
+		defer func() { d.out.crowd.leave(t.host, good) }()
+	}
+	good, goOn = d.converse(ctx, t, a)
+	return goOn
+}
+
+// converse speaks with a host over one connection. good says that it could be spoken
+// with, goOn that there is a reason to try it once more.
+func (d *delivery) converse(ctx context.Context, t *target, a assurance) (good, goOn bool) {
+	s, verdict := d.session(ctx, t, a)
+	if verdict != nil {
+		d.trouble++
+		d.note(*verdict)
+		return false, len(t.addrs) > 0
+	}
+	switch d.transfer(ctx, s) {
+	case served:
+		d.out.pool.put(s)
+	case wornOut:
+		d.out.pool.put(s)
+		if s.ip.IsValid() && !slices.Contains(t.addrs, s.ip) {
+			t.addrs = append(t.addrs, s.ip)
+		}
+	case stale:
+		s.client.Close()
+	case lost:
+		s.client.Close()
+		d.trouble++
+		return false, len(t.addrs) > 0
+	}
+	return true, true
+}
+
+// stepAside is for a delivery that found a host crowded with our own: less preferred
+// ones are not for that. If nothing has come of it so far, it was none at all; and nobody
+// is refused while there is a host that was not asked.
+func (d *delivery) stepAside() {
+	r := ours(queue.Crowded, code{4, 3, 2}, "Enough mail from here is on its way to %s already; this waits for its turn", d.crowded)
+	tried := func(r queue.Result) bool { return !r.Reply.IsZero() }
+	if slices.ContainsFunc(d.results, tried) {
+		r.Outcome = queue.Deferred
+	}
+	for _, i := range d.left {
+		if !tried(d.results[i]) || d.results[i].Outcome == queue.Refused {
+			d.results[i] = r
 		}
 	}
 }

@@ -21,8 +21,9 @@
 //
 // Flow: Deliver makes a delivery (delivery.go) of a job; the route or targets.go say
 // which hosts, by preference; for each, security.go says what it has to prove, session.go
-// takes a connection out of the pool (pool.go) or makes one (connect.go); transfer.go
-// sends the message over it and judges what the server says (verdict.go).
+// takes a connection out of the pool (pool.go) or makes one (connect.go), unless the host
+// has enough to do with us already (crowd.go); transfer.go sends the message over it
+// and judges what the server says (verdict.go).
 package outbound
 
 import (
@@ -53,6 +54,7 @@ type Options struct {
 	Roots    *x509.CertPool // for servers that must prove who they are; nil: those of the system
 	Timeouts smtpclient.Timeouts
 	Connect  time.Duration // for a connection to be established; default 30 s
+	PerHost  int           // conversations with one host at a time, for destinations by MX; default 50
 	Idle     time.Duration // how long a connection is kept for the next message; default 10 s
 
 	Logger *slog.Logger // default: nothing is logged
@@ -72,6 +74,8 @@ type Outbound struct {
 	o    Options
 	log  *slog.Logger
 	pool *pool
+	// crowd is who speaks with which host.
+	crowd *crowd
 }
 
 // New makes an Outbound.
@@ -82,6 +86,9 @@ func New(o Options) *Outbound {
 	if o.Connect <= 0 {
 		o.Connect = 30 * time.Second
 	}
+	if o.PerHost <= 0 {
+		o.PerHost = 50
+	}
 	if o.Idle <= 0 {
 		o.Idle = 10 * time.Second
 	}
@@ -91,7 +98,7 @@ func New(o Options) *Outbound {
 	if o.Dial == nil {
 		o.Dial = dial
 	}
-	return &Outbound{o: o, log: o.Logger, pool: newPool(o.Idle)}
+	return &Outbound{o: o, log: o.Logger, pool: newPool(o.Idle), crowd: newCrowd(o.PerHost)}
 }
 
 // Deliver tries a job: it is a queue.Deliver.

@@ -22,6 +22,10 @@ const (
 	Accepted
 	// Refused for good.
 	Refused
+	// Crowded: nothing was tried, since enough of ours is under way to the server
+	// already. If a job ends so for all its recipients, it was none, and the destination
+	// gives its turn to others for a moment.
+	Crowded
 )
 
 // Result is what became of a job for one recipient.
@@ -49,7 +53,7 @@ func (st *stored) record(i int, r Result, policy *Policy, now time.Time) {
 		p.owed = p.owed && !r.Notifies
 	case Refused:
 		st.end(i, Failed)
-	case Deferred, Unreachable:
+	case Deferred, Unreachable, Crowded:
 		st.dirty[i] = true
 		p.Next = policy.next(st.Message, st.key, p.Attempts, now)
 		st.expire(i, policy, now)

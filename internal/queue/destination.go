@@ -49,6 +49,7 @@ const (
 	firstRest     = time.Minute
 	longestRest   = 15 * time.Minute
 	doublingRests = 4 // to get from the first to the longest
+	moment        = 2 * time.Second
 )
 
 func newDestination(name string, policy *Policy) *destination {
@@ -117,6 +118,12 @@ func (d *destination) lieDown(now int64) {
 	d.rests++
 	d.rest = now + pause.Milliseconds()
 	d.resters, d.failures, d.window, d.standing = 0, 0, 1, failing
+}
+
+// stepAside gives the turn to other destinations for a moment, which is no rest: what
+// is under way goes on, and nothing is held against it.
+func (d *destination) stepAside(now int64, why Result) {
+	d.rest, d.resters, d.failure = max(d.rest, now+moment.Milliseconds()), 0, why
 }
 
 // afterRest is when a message is looked at that has to wait. They queue up, one a

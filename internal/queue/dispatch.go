@@ -75,6 +75,7 @@ const (
 	nothing   feedback = iota // it was not tried
 	reached                   // it talks to us
 	unreached                 // it does not
+	crowded                   // it was not tried, for it has enough to do with us
 )
 
 // done takes an item back, with what has come of it. It says whether the message
@@ -117,6 +118,11 @@ func (s *schedule) learn(d *destination, started uint64, e ending, now int64) {
 		d.reached()
 	case unreached:
 		d.unreached(started, s.turn, e.failure)
+	case crowded:
+		d.stepAside(now, e.failure)
+		for d.ready.len() > 0 {
+			s.arrange(d.ready.pop(), now)
+		}
 	}
 	if d.active == 0 && d.hopeless() {
 		d.lieDown(now)

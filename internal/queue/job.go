@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"posthorn/internal/fault"
@@ -83,6 +84,9 @@ func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
 	}
 	results := q.try(ctx, j, deliver)
 	now := time.Now()
+	if !slices.ContainsFunc(results, func(r Result) bool { return r.Outcome != Crowded }) {
+		return ending{feedback: crowded, failure: results[0], left: q.left(found, j.Destination), owes: found.owes(q.policyOf, now)}
+	}
 	c := &commit{
 		queue: q, key: j.key, now: now, tell: q.schedule.alone(st.item),
 		change: func(st *stored, now time.Time) { j.record(st, results, now) },
