@@ -266,14 +266,16 @@ func textTest(n *needle, withHeader bool) test {
 }
 
 // dateTest compares the internal date, "disregarding time and timezone": the date
-// that is written in INTERNALDATE (RFC 3501 §6.4.4). The snapshot has the moment but
-// not the zone, which matters only near the day asked for.
+// that is written in INTERNALDATE (RFC 3501 §6.4.4). The snapshot may not have the
+// zone of old messages, which matters only near the day asked for.
 func dateTest(k *imapwire.SearchKey) test {
 	const widestZone = 100 * 3600 // the grammar has two digits for hours
 	from := k.Date.Unix()
 	to := from + 24*3600
 	return func(m *candidate) verdict {
 		switch {
+		case m.Zone != store.UnknownZone:
+			return compareSeconds(k.Op, m.InternalDate+60*int64(m.Zone), from)
 		case m.level >= fromRecord:
 			return compareDays(k.Op, m.record.InternalDate, k.Date)
 		case m.InternalDate < from-widestZone:
@@ -300,6 +302,17 @@ func sentTest(k *imapwire.SearchKey) test {
 		sent, err := message.ParseDate(string(f.Value))
 		return err == nil && compareDays(op, sent, k.Date) == yes
 	})
+}
+
+// compareSeconds is compareDays for the seconds that clocks showed.
+func compareSeconds(op imapwire.SearchOp, shown, day int64) verdict {
+	switch op {
+	case imapwire.SearchBefore:
+		return verdictOf(shown < day)
+	case imapwire.SearchOn:
+		return verdictOf(shown >= day && shown < day+24*3600)
+	}
+	return verdictOf(shown >= day)
 }
 
 func compareDays(op imapwire.SearchOp, t, day time.Time) verdict {

@@ -44,7 +44,8 @@ func (tx *Tx) Append(id MailboxID, m *Message, o AppendOptions) (UID, error) {
 			return 0, err
 		}
 	}
-	e := Entry{Flags: flags, Size: uint32(m.Size), InternalDate: o.InternalDate.Unix()}
+	e := Entry{Flags: flags, Size: uint32(m.Size)}
+	e.identify(email, o.InternalDate)
 	record := m.record(email, tx.now, o.InternalDate)
 	return tx.place(b, e, email, record)
 }

@@ -35,7 +35,7 @@ func (l *backlog) due(messages uint32) bool {
 	return l.records >= checkpointRecords || l.messages >= checkpointMessages+checkpointShare*uint64(messages)
 }
 
-const chunkVersion = 1
+const chunkVersion = 2 // 1: without content and zone
 
 func (c *chunk) encode() []byte {
 	first := c.entries[0]
@@ -45,12 +45,15 @@ func (c *chunk) encode() []byte {
 	e.Uint(uint64(first.ModSeq))
 	e.Int(first.InternalDate)
 	last := first
+	last.Content = 0
 	for _, m := range c.entries {
 		e.Byte(byte(m.UID))
 		e.Uint(uint64(m.Flags))
 		e.Uint(uint64(m.Size))
 		e.Int(int64(m.ModSeq - last.ModSeq))
 		e.Int(m.InternalDate - last.InternalDate)
+		e.Int(int64(m.Content) - int64(last.Content))
+		e.Int(int64(m.Zone))
 		last = m
 	}
 	return e.Record()
@@ -58,11 +61,12 @@ func (c *chunk) encode() []byte {
 
 func decodeChunk(number uint32, b []byte) (*chunk, error) {
 	d := record.NewDecoder(b)
-	if _, err := d.Version(chunkVersion, "store: a chunk of a checkpoint"); err != nil {
+	version, err := d.Version(chunkVersion, "store: a chunk of a checkpoint")
+	if err != nil {
 		return nil, err
 	}
 	c := &chunk{number: number, entries: make([]Entry, d.Count(5))}
-	modSeq, date := ModSeq(d.Uint()), d.Int()
+	modSeq, date, content := ModSeq(d.Uint()), d.Int(), int64(0)
 	for i := range c.entries {
 		e := &c.entries[i]
 		e.UID = UID(number<<chunkBits | uint32(d.Byte()))
@@ -71,6 +75,10 @@ func decodeChunk(number uint32, b []byte) (*chunk, error) {
 		modSeq += ModSeq(d.Int())
 		date += d.Int()
 		e.ModSeq, e.InternalDate = modSeq, date
+		if e.Zone = UnknownZone; version > 1 {
+			content += d.Int()
+			e.Content, e.Zone = uint32(content), int16(d.Int())
+		}
 	}
 	c.count()
 	return c, d.Done("store: a chunk of a checkpoint")

@@ -71,7 +71,8 @@ func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, why transfer) (C
 		if err != nil {
 			return res, err
 		}
-		e := Entry{Flags: flags, Size: r.entry.Size, InternalDate: r.entry.InternalDate}
+		e := Entry{Flags: flags, Size: r.entry.Size, InternalDate: r.entry.InternalDate, Zone: r.entry.Zone}
+		e.Content = contentOf(email)
 		uid, err := tx.place(dst, e, email, r.record)
 		if err != nil {
 			return res, err

@@ -40,7 +40,7 @@ type feedRecord struct {
 	changes []change
 }
 
-const feedVersion = 1
+const feedVersion = 2 // 1: messages added are without content and zone
 
 func (f *feedRecord) encode() []byte {
 	c := record.NewEncoder(64)
@@ -64,6 +64,8 @@ func (ch *change) encode(c *record.Encoder, now int64) {
 			c.Uint(uint64(e.Flags))
 			c.Uint(uint64(e.Size))
 			c.Int(e.InternalDate - now)
+			c.Uint(uint64(e.Content))
+			c.Int(int64(e.Zone))
 			last = e.UID
 		}
 	case flagsAdded, flagsRemoved, flagsSet:
@@ -78,12 +80,13 @@ func (ch *change) encode(c *record.Encoder, now int64) {
 
 func decodeFeed(modSeq ModSeq, b []byte) (*feedRecord, error) {
 	d := record.NewDecoder(b)
-	if _, err := d.Version(feedVersion, "store: a record of the feed"); err != nil {
+	version, err := d.Version(feedVersion, "store: a record of the feed")
+	if err != nil {
 		return nil, err
 	}
 	f := &feedRecord{modSeq: modSeq, time: d.Int()}
 	for range d.Count(2) {
-		ch, err := decodeChange(&d, modSeq, f.time)
+		ch, err := decodeChange(&d, version, f)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +95,7 @@ func decodeFeed(modSeq ModSeq, b []byte) (*feedRecord, error) {
 	return f, d.Done("store: a record of the feed")
 }
 
-func decodeChange(d *record.Decoder, modSeq ModSeq, now int64) (ch change, err error) {
+func decodeChange(d *record.Decoder, version byte, f *feedRecord) (ch change, err error) {
 	ch.kind = changeKind(d.Byte())
 	switch ch.kind {
 	case messagesAdded:
@@ -100,8 +103,11 @@ func decodeChange(d *record.Decoder, modSeq ModSeq, now int64) (ch change, err e
 		last := UID(0)
 		for i := range ch.added {
 			last += UID(d.Uint())
-			ch.added[i] = Entry{UID: last, Flags: Flags(d.Uint()), Size: uint32(d.Uint()), ModSeq: modSeq}
-			ch.added[i].InternalDate = now + d.Int()
+			ch.added[i] = Entry{UID: last, Flags: Flags(d.Uint()), Size: uint32(d.Uint()), ModSeq: f.modSeq}
+			ch.added[i].InternalDate = f.time + d.Int()
+			if ch.added[i].Zone = UnknownZone; version > 1 {
+				ch.added[i].Content, ch.added[i].Zone = uint32(d.Uint()), int16(d.Int())
+			}
 		}
 	case flagsAdded, flagsRemoved, flagsSet:
 		ch.flags = Flags(d.Uint())

@@ -188,7 +188,7 @@ func keywordBit(table []string, name string) Flags {
 }
 
 // entrySize is the memory of an Entry, chunkSize that of a chunk besides.
-const entrySize, chunkSize = 32, 72
+const entrySize, chunkSize = 40, 72
 
 // bytes is about how much memory the snapshot holds alone.
 func (s *Snapshot) bytes() int64 {

@@ -1,6 +1,10 @@
 package store
 
-import "strings"
+import (
+	"math"
+	"strings"
+	"time"
+)
 
 // The numbers of the mail model. Each has a type of its own, so that none is taken
 // for another.
@@ -70,6 +74,27 @@ type Entry struct {
 	InternalDate int64  // Unix seconds
 	Flags        Flags
 	ModSeq       ModSeq // of the last change to this message
+	Content      uint32 // its EmailID; 0: only its record tells
+	Zone         int16  // of InternalDate, in minutes east of UTC; UnknownZone: only its record tells
+}
+
+// UnknownZone is the Entry.Zone of messages that came before entries had zones.
+const UnknownZone = math.MinInt16
+
+// identify fills in what an entry has of the message's record.
+func (e *Entry) identify(id EmailID, internal time.Time) {
+	e.InternalDate = internal.Unix()
+	_, seconds := internal.Zone()
+	e.Zone = int16(seconds / 60)
+	e.Content = contentOf(id)
+}
+
+// contentOf is an EmailID as an entry has it.
+func contentOf(id EmailID) uint32 {
+	if id > math.MaxUint32 {
+		return 0
+	}
+	return uint32(id)
 }
 
 // Mailbox describes a mailbox.

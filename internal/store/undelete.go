@@ -65,7 +65,8 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 		if err := tx.charge(1, rec.Size); err != nil {
 			return nil, err
 		}
-		e := Entry{Flags: Seen, Size: uint32(rec.Size), InternalDate: rec.InternalDate.Unix()}
+		e := Entry{Flags: Seen, Size: uint32(rec.Size)}
+		e.identify(rec.EmailID, rec.InternalDate)
 		uid, err := tx.place(dst, e, rec.EmailID, copyRecord(s.record, tx.now))
 		if err != nil {
 			return nil, err

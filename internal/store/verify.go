@@ -264,6 +264,11 @@ func (v *verifier) checkMessage(m *mailbox, e Entry, record []byte) error {
 	if rec.Size != int64(e.Size) || rec.InternalDate.Unix() != e.InternalDate {
 		v.problem(m.Name, e.UID, "its record has %d bytes of %v, the mailbox %d of %v", rec.Size, rec.InternalDate.Unix(), e.Size, e.InternalDate)
 	}
+	want := e
+	want.identify(rec.EmailID, rec.InternalDate)
+	if e.Content != 0 && e.Content != want.Content || e.Zone != UnknownZone && e.Zone != want.Zone {
+		v.problem(m.Name, e.UID, "the mailbox has content %d and zone %d for it, its record content %d and zone %d", e.Content, e.Zone, rec.EmailID, want.Zone)
+	}
 	if _, ok, err := v.r.Get(keyEmail(rec.EmailID, m.ID, e.UID)); err != nil {
 		return err
 	} else if !ok {
