@@ -60,8 +60,11 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 		if !s.dec.AppendMessage(&m) {
 			return s.syntax()
 		}
-		if m.UTF8 || m.Literal.Binary {
-			return bad("BINARY and UTF8=ACCEPT are not offered")
+		switch {
+		case m.UTF8 && !s.enabled.has(utf8Accept): // RFC 6855 §4
+			return bad("ENABLE UTF8=ACCEPT first")
+		case m.Literal.Binary && !m.UTF8:
+			return bad("BINARY is not offered")
 		}
 		// Before a client is asked for a literal, it is told what can be known already.
 		if err := s.mayAppend(ctx, up, m.Literal.Size); err != nil {

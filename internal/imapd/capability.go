@@ -8,7 +8,7 @@ import (
 
 // extensions is what works in every session. STARTTLS, LOGINDISABLED and AUTH= depend
 // on the connection.
-const extensions = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT MOVE CHILDREN SPECIAL-USE MULTIAPPEND CONDSTORE QRESYNC"
+const extensions = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT MOVE CHILDREN SPECIAL-USE MULTIAPPEND CONDSTORE QRESYNC UTF8=ACCEPT UIDONLY"
 
 // capability is CAPABILITY (RFC 3501 §6.1.1).
 func (s *session) capability(context.Context, *command) error {

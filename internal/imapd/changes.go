@@ -200,10 +200,11 @@ func (what items) has(any items) bool { return what&any != 0 }
 // unasked is what this client is told of a change. uid: during a UID command.
 func (s *session) unasked(uid bool) items {
 	what := withFlags
-	if s.enabled.has(condStore) { // RFC 7162 §3.2.4
+	if s.enabled.has(condStore) {
 		what |= withModSeq
-		uid = true
 	}
+	// RFC 7162 §3.2.4, RFC 9051 appendix E: with the UID, also outside of UID commands.
+	uid = uid || s.enabled.has(condStore|rev2)
 	if uid && !s.enabled.has(uidOnly) {
 		what |= withUID
 	}

@@ -142,7 +142,7 @@ func (s *session) recognize(c *command) error {
 	case !known:
 		return bad("There is no such command")
 	case c.spec.in&s.state() != 0:
-		return nil
+		return s.mayNumber(c)
 	case s.account == nil:
 		return bad("Log in first")
 	case c.spec.in == notAuthenticated:
@@ -150,6 +150,20 @@ func (s *session) recognize(c *command) error {
 	}
 	return bad("Select a mailbox first")
 }
+
+// mayNumber refuses commands that name messages by number where there are UIDs only:
+// those that have a twin with UIDs, but for EXPUNGE, which names none (RFC 9586 §3).
+func (s *session) mayNumber(c *command) error {
+	if !s.enabled.has(uidOnly) || c.uid || c.name == "EXPUNGE" {
+		return nil
+	}
+	if _, twin := commands["UID "+c.name]; twin {
+		return errUIDRequired
+	}
+	return nil
+}
+
+var errUIDRequired = &reply{statusBAD, "UIDREQUIRED", "Use UIDs, you have enabled UIDONLY"}
 
 // finish tells changes and replies to a command.
 func (s *session) finish(ctx context.Context, c *command, err error) error {

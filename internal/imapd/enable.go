@@ -1,6 +1,10 @@
 package imapd
 
-import "context"
+import (
+	"context"
+	"slices"
+	"strings"
+)
 
 // enabled is a set of what a client has said that it understands: some of it by
 // ENABLE, CONDSTORE also by using it.
@@ -18,12 +22,15 @@ const (
 func (e enabled) has(any enabled) bool { return e&any != 0 }
 
 // enables is what ENABLE knows, and what that brings along.
-var enables = map[string]enabled{
-	"CONDSTORE":   condStore,
-	"QRESYNC":     qresync | condStore, // RFC 7162 §3.2.3: QRESYNC has all of CONDSTORE
-	"IMAP4REV2":   rev2,                // RFC 9051 §6.3.1
-	"UTF8=ACCEPT": utf8Accept,          // RFC 6855 §3
-	"UIDONLY":     uidOnly,             // RFC 9586 §3
+var enables = [...]struct {
+	name string
+	enabled
+}{
+	{"CONDSTORE", condStore},
+	{"QRESYNC", qresync | condStore}, // RFC 7162 §3.2.3: QRESYNC has all of CONDSTORE
+	{"IMAP4rev2", rev2},
+	{"UTF8=ACCEPT", utf8Accept},
+	{"UIDONLY", uidOnly},
 }
 
 // enable is ENABLE (RFC 5161 §3.1, RFC 9051 §6.3.1). Names of what cannot be enabled
@@ -35,15 +42,18 @@ func (s *session) enable(context.Context, *command) error {
 	}
 	answer := "* ENABLED"
 	before := s.enabled
-	for _, name := range names {
-		if more := enables[name]; more&^s.enabled != 0 {
-			s.enabled |= more
-			answer += " " + name
+	for _, e := range enables {
+		if slices.Contains(names, strings.ToUpper(e.name)) && e.enabled&^s.enabled != 0 {
+			s.enabled |= e.enabled
+			answer += " " + e.name
 		}
 	}
 	s.line(answer)
 	if s.enabled.has(condStore) && !before.has(condStore) {
 		s.announceModSeq()
+	}
+	if s.enabled.has(rev2) && s.box != nil {
+		s.box.recentFrom = nothingRecent
 	}
 	return nil
 }

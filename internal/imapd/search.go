@@ -32,6 +32,9 @@ func (s *session) search(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
+	if q.numbered && s.enabled.has(uidOnly) {
+		return errUIDRequired
+	}
 	if q.modSeq {
 		s.enableCondStore()
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
 )
 
 // selectMailbox is SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.8, §3.2.5).
@@ -31,12 +32,17 @@ func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
 		s.enabled |= condStore
 	}
 	s.watch()
-	m, err := s.openMailbox(ctx, name, readOnly)
+	s.stale.Store(false)
+	found, err := s.account.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	m, err := s.newMailbox(ctx, &found, readOnly)
 	if err != nil {
 		return err
 	}
 	out := s.newOutput()
-	m.describe(out)
+	m.describe(out, &found.Mailbox)
 	if o.QResync != nil {
 		err = s.resync(ctx, out, m, o.QResync)
 	}
@@ -75,19 +81,21 @@ func (s *session) watch() {
 	}
 }
 
-func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (*mailbox, error) {
-	s.stale.Store(false)
-	found, err := s.account.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	m := &mailbox{id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
+// nothingRecent is where the \Recent messages of a session begin that has none.
+const nothingRecent = ^store.UID(0)
+
+func (s *session) newMailbox(ctx context.Context, found *store.Opened, readOnly bool) (m *mailbox, err error) {
+	m = &mailbox{id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
 	m.view.Snapshot = found.Snapshot
+	if s.enabled.has(rev2) { // RFC 9051 appendix E: there is no \Recent
+		m.recentFrom = nothingRecent
+		return m, nil
+	}
 	if found.Recent > 0 && !readOnly {
 		if m.recentFrom, err = s.account.ClaimRecent(ctx, m.id); err != nil {
 			// RFC 3501 §2.3.2: where it cannot be known who was told first, a message is
 			// \Recent for all. A disk that is full must not keep anyone from reading.
-			s.conn.Log().Warn("messages stay recent", "mailbox", name, "error", err)
+			s.conn.Log().Warn("messages stay recent", "mailbox", found.Name, "error", err)
 			m.recentFrom = found.RecentFrom
 		}
 	}
@@ -101,15 +109,23 @@ func (s *session) openMailbox(ctx context.Context, name string, readOnly bool) (
 }
 
 // describe writes what a client is told of a mailbox that it has selected.
-func (m *mailbox) describe(out *output) {
+func (m *mailbox) describe(out *output, found *store.Mailbox) {
 	m.describeFlags(out)
 	out.exists(m)
-	if first := m.view.FirstUnseen(); first > 0 {
+	// RFC 9051 §6.3.2, RFC 9586 §3: no message is named by its number.
+	if first := m.view.FirstUnseen(); first > 0 && !out.reader.has(rev2|uidOnly) {
 		out.code("UNSEEN", uint64(first), "First unseen message")
 	}
 	out.code("UIDVALIDITY", uint64(m.view.UIDValidity()), "UIDs are valid")
 	out.code("UIDNEXT", uint64(m.view.UIDNext()), "Next UID")
 	out.code("HIGHESTMODSEQ", uint64(m.view.modSeq()), "Highest MODSEQ") // RFC 7162 §3.1.2.1
+	if out.reader.has(rev2) { // RFC 9051 §6.3.2
+		var attributes []string
+		if found.SpecialUse != "" {
+			attributes = append(attributes, found.SpecialUse)
+		}
+		out.listEntry("LIST", found.Name, attributes)
+	}
 }
 
 // code writes "* OK [UIDNEXT 5] Next UID".
