@@ -53,6 +53,8 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 	switch item.Attr {
 	case imapwire.FetchInternalDate:
 		f.b = imapwire.AppendInternalDate(f.b, m.record.InternalDate)
+	case imapwire.FetchSaveDate: // RFC 8514 §4.2
+		f.b = imapwire.AppendInternalDate(f.b, m.record.SaveDate.UTC())
 	case imapwire.FetchEnvelope:
 		f.b = append(f.b, m.record.Envelope...)
 	case imapwire.FetchBodyStructure:

@@ -19,7 +19,7 @@ const (
 var sources = map[imapwire.FetchAttr]source{
 	imapwire.FetchUID: fromSnapshot, imapwire.FetchFlags: fromSnapshot, imapwire.FetchSize: fromSnapshot,
 	imapwire.FetchModSeq:       fromSnapshot,
-	imapwire.FetchInternalDate: fromRecord, imapwire.FetchEnvelope: fromRecord,
+	imapwire.FetchInternalDate: fromRecord, imapwire.FetchSaveDate: fromRecord, imapwire.FetchEnvelope: fromRecord,
 	imapwire.FetchBody: fromRecord, imapwire.FetchBodyStructure: fromRecord,
 	imapwire.FetchSection: fromBody,
 	imapwire.FetchRFC822:  fromBody, imapwire.FetchRFC822Header: fromBody, imapwire.FetchRFC822Text: fromBody,

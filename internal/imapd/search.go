@@ -5,71 +5,66 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
 )
 
-// search is SEARCH (RFC 3501 §6.4.4). It decides about as many messages as it can
-// from the snapshot, about others from their records, and opens only those that are
-// left then.
+// search is SEARCH (RFC 3501 §6.4.4, RFC 9051 §6.4.4).
 func (s *session) search(ctx context.Context, c *command) error {
 	var o imapwire.SearchOptions
 	if !s.dec.SP() || !s.dec.Search(&o) || !s.dec.End() {
 		return s.syntax()
 	}
-	if o.Extended {
-		return bad("ESEARCH is not offered")
+	q, hits, err := s.find(ctx, c, &o)
+	if err != nil {
+		return s.savingNothing(&o, err)
 	}
+	a := answer{command: c, options: &o, query: q, hits: hits}
+	if !o.Extended && !s.enabled.has(rev2) {
+		return s.tellNumbers("SEARCH", &a)
+	}
+	return s.tellESearch(&a)
+}
+
+// find runs the search of a command in the selected mailbox. The hits are in the order
+// of the mailbox.
+func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOptions) (*query, []hit, error) {
 	if !knownCharset(o.Charset) {
-		return errCharset
+		return nil, nil, errCharset
 	}
 	if s.readErr = s.catchUp(ctx, telling{uid: c.uid}); s.readErr != nil {
-		return s.readErr
+		return nil, nil, s.readErr
 	}
-	q, err := s.box.compile(&o)
+	q, err := s.box.compile(o)
 	if err != nil {
-		return err
+		return nil, nil, err
+	}
+	if err := checkReturn(o, q); err != nil {
+		return nil, nil, err
 	}
 	if q.numbered && s.enabled.has(uidOnly) {
-		return errUIDRequired
+		return nil, nil, errUIDRequired
 	}
 	if q.modSeq {
 		s.enableCondStore()
 	}
 	// RFC 7162 §3.2.10.2: numbers must not change in a UID SEARCH that uses some.
 	c.spec.numbered = c.spec.numbered || q.numbered
-	f := finder{session: s, ctx: ctx, query: q}
+	f := finder{session: s, ctx: ctx, box: s.box, query: q}
 	if err := f.run(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	out := s.newOutput()
-	out.b = append(out.b, "* SEARCH"...)
-	for _, h := range f.hits {
-		n := uint64(s.box.view.number(h.seq))
-		if c.uid {
-			n = uint64(h.uid)
-		}
-		out.b = strconv.AppendUint(append(out.b, ' '), n, 10)
-		out.writeIfFull()
-	}
-	if q.modSeq && len(f.hits) > 0 { // RFC 7162 §3.1.6
-		var highest store.ModSeq
-		for _, h := range f.hits {
-			highest = max(highest, s.box.view.At(h.seq).ModSeq)
-		}
-		out.b = append(strconv.AppendUint(append(out.b, " (MODSEQ "...), uint64(highest), 10), ")"...)
-	}
-	out.b = append(out.b, "\r\n"...)
-	s.readErr = s.closeOutput(out)
-	return s.readErr
+	return q, f.hits, nil
 }
 
-// finder runs a search.
+// finder runs a search in one mailbox. It decides about as many messages as it can
+// from the snapshot, about others from their records, and opens only those that are
+// left then.
 type finder struct {
 	*session
 	ctx   context.Context
+	box   *mailbox
 	query *query
 	hits  []hit
 	at    candidate   // the message that is being looked at
@@ -77,9 +72,11 @@ type finder struct {
 	large []store.UID // messages whose bodies must be opened one by one
 }
 
+// hit is a message that was found.
 type hit struct {
-	seq int
-	uid store.UID
+	seq   int
+	uid   store.UID
+	score uint8 // from 1 to 100; only of use if the search is fuzzy
 }
 
 // bodiesAtOnce is how many messages are searched in one view of the store.
@@ -114,7 +111,7 @@ func (f *finder) judge(c candidate) {
 	f.at = c
 	switch f.query.test(&f.at) {
 	case yes:
-		f.hits = append(f.hits, hit{c.seq, c.UID})
+		f.hits = append(f.hits, hit{c.seq, c.UID, f.at.scores.score()})
 	case unknown:
 		f.open.add(c.seq, c.UID)
 	}

@@ -32,6 +32,8 @@ type candidate struct {
 	level  source
 	record *store.Record // from fromRecord on
 	text   *fullText     // at fromBody
+
+	scores relevance // of the FUZZY keys that match
 }
 
 type test func(*candidate) verdict
@@ -41,18 +43,24 @@ type query struct {
 	test   test
 	within []store.UIDRange // if not nil, no other messages can match
 	unseen bool             // only messages without \Seen can match
+	traits
+}
 
-	modSeq   bool // MODSEQ is asked for
-	numbered bool // message numbers are used
+// traits is what there is in a search, anywhere in it.
+type traits struct {
+	fuzzy    bool // FUZZY
+	modSeq   bool // MODSEQ
+	numbered bool // message numbers
 }
 
 // compiler turns search keys into tests.
 type compiler struct {
 	box     *mailbox
 	charset string
-	texts   int // keys that have to look into bodies
-
-	modSeq, numbered bool // as in query
+	now     time.Time
+	texts   int  // keys that have to look into bodies
+	inFuzzy bool // the key is the argument of FUZZY
+	traits
 }
 
 // maxTexts is how many keys of a search may look into bodies: each of them decodes
@@ -60,12 +68,12 @@ type compiler struct {
 const maxTexts = 20
 
 func (m *mailbox) compile(o *imapwire.SearchOptions) (*query, error) {
-	c := compiler{box: m, charset: o.Charset}
+	c := compiler{box: m, charset: o.Charset, now: time.Now()}
 	t, _, err := c.key(&o.Key)
 	if err != nil {
 		return nil, err
 	}
-	q := &query{test: t, modSeq: c.modSeq, numbered: c.numbered}
+	q := &query{test: t, traits: c.traits}
 	keys := []imapwire.SearchKey{o.Key}
 	if o.Key.Op == imapwire.SearchAnd {
 		keys = o.Key.Keys
@@ -84,21 +92,28 @@ func (m *mailbox) compile(o *imapwire.SearchOptions) (*query, error) {
 // key gives a key's test and the level at which it never says unknown.
 func (c *compiler) key(k *imapwire.SearchKey) (test, source, error) {
 	switch k.Op {
+	case imapwire.SearchHeader, imapwire.SearchBody, imapwire.SearchText:
+		if c.inFuzzy {
+			return c.fuzzyText(k)
+		}
+		return c.textKey(k)
 	case imapwire.SearchAnd, imapwire.SearchOr:
 		return c.keys(k)
 	case imapwire.SearchNot:
 		t, need, err := c.key(&k.Keys[0])
 		return not(t), need, err
-	case imapwire.SearchHeader:
-		return c.header(k)
-	case imapwire.SearchBody, imapwire.SearchText:
-		if c.texts++; c.texts > maxTexts {
-			return nil, 0, no("LIMIT", "Too many BODY and TEXT keys in one search")
-		}
-		n, err := newNeedle(c.charset, k.Text)
-		return textTest(n, k.Op == imapwire.SearchText), fromBody, err
+	case imapwire.SearchFuzzy:
+		outer := c.inFuzzy
+		c.inFuzzy, c.fuzzy = true, true
+		t, need, err := c.key(&k.Keys[0])
+		c.inFuzzy = outer
+		return t, need, err
 	case imapwire.SearchBefore, imapwire.SearchOn, imapwire.SearchSince:
 		return dateTest(k), fromRecord, nil
+	case imapwire.SearchSavedBefore, imapwire.SearchSavedOn, imapwire.SearchSavedSince:
+		return savedTest(k), fromRecord, nil
+	case imapwire.SearchEmailID:
+		return emailTest(k.Text), fromRecord, nil
 	case imapwire.SearchSentBefore, imapwire.SearchSentOn, imapwire.SearchSentSince:
 		return sentTest(k), fromRecord, nil
 	}
@@ -109,16 +124,25 @@ func (c *compiler) key(k *imapwire.SearchKey) (test, source, error) {
 	return t, fromSnapshot, nil
 }
 
+// textKey compiles a search for text.
+func (c *compiler) textKey(k *imapwire.SearchKey) (test, source, error) {
+	if k.Op == imapwire.SearchHeader {
+		return c.header(k)
+	}
+	if c.texts++; c.texts > maxTexts {
+		return nil, 0, no("LIMIT", "Too many BODY and TEXT keys in one search")
+	}
+	n, err := newNeedle(c.charset, k.Text)
+	return textTest(n, k.Op == imapwire.SearchText), fromBody, err
+}
+
 // simple compiles keys that the snapshot answers.
 func (c *compiler) simple(k *imapwire.SearchKey) test {
 	switch k.Op {
-	case imapwire.SearchAll:
+	case imapwire.SearchAll, imapwire.SearchSaveDates: // RFC 8514 §4.3: all messages have a save date
 		return func(*candidate) verdict { return yes }
 	case imapwire.SearchSeq, imapwire.SearchUID:
-		if k.Set.Saved {
-			return nil
-		}
-		c.numbered = c.numbered || k.Op == imapwire.SearchSeq
+		c.numbered = c.numbered || k.Op == imapwire.SearchSeq && !k.Set.Saved
 		set := c.set(k)
 		return func(m *candidate) verdict { return verdictOf(contains(set, m.UID)) }
 	case imapwire.SearchFlag:
@@ -135,6 +159,8 @@ func (c *compiler) simple(k *imapwire.SearchKey) test {
 		return func(m *candidate) verdict { return verdictOf(uint64(m.Size) > k.Num) }
 	case imapwire.SearchSmaller:
 		return func(m *candidate) verdict { return verdictOf(uint64(m.Size) < k.Num) }
+	case imapwire.SearchOlder, imapwire.SearchYounger:
+		return c.within(k)
 	}
 	return nil
 }
@@ -143,7 +169,10 @@ func (c *compiler) simple(k *imapwire.SearchKey) test {
 // match nothing, which is no reason to refuse a search.
 func (c *compiler) set(k *imapwire.SearchKey) []store.UIDRange {
 	v := &c.box.view
-	if k.Op == imapwire.SearchUID {
+	switch {
+	case k.Set.Saved: // RFC 5182 §2.1: "$" is the same behind UID and without it
+		return v.saved
+	case k.Op == imapwire.SearchUID:
 		return v.uidRanges(k.Set)
 	}
 	uids := []store.UIDRange{}
@@ -263,66 +292,4 @@ func textTest(n *needle, withHeader bool) test {
 		}
 		return verdictOf(m.text.contains(n, withHeader))
 	}
-}
-
-// dateTest compares the internal date, "disregarding time and timezone": the date
-// that is written in INTERNALDATE (RFC 3501 §6.4.4). The snapshot may not have the
-// zone of old messages, which matters only near the day asked for.
-func dateTest(k *imapwire.SearchKey) test {
-	const widestZone = 100 * 3600 // the grammar has two digits for hours
-	from := k.Date.Unix()
-	to := from + 24*3600
-	return func(m *candidate) verdict {
-		switch {
-		case m.Zone != store.UnknownZone:
-			return compareSeconds(k.Op, m.InternalDate+60*int64(m.Zone), from)
-		case m.level >= fromRecord:
-			return compareDays(k.Op, m.record.InternalDate, k.Date)
-		case m.InternalDate < from-widestZone:
-			return verdictOf(k.Op == imapwire.SearchBefore)
-		case m.InternalDate >= to+widestZone:
-			return verdictOf(k.Op == imapwire.SearchSince)
-		}
-		return unknown
-	}
-}
-
-// sentTest compares the Date field. A message without a readable one matches nothing.
-func sentTest(k *imapwire.SearchKey) test {
-	ops := map[imapwire.SearchOp]imapwire.SearchOp{
-		imapwire.SearchSentBefore: imapwire.SearchBefore,
-		imapwire.SearchSentOn:     imapwire.SearchOn,
-		imapwire.SearchSentSince:  imapwire.SearchSince,
-	}
-	op := ops[k.Op]
-	return recordTest(func(f *message.Field) bool {
-		if !equalFold(f.Name, "date") {
-			return false
-		}
-		sent, err := message.ParseDate(string(f.Value))
-		return err == nil && compareDays(op, sent, k.Date) == yes
-	})
-}
-
-// compareSeconds is compareDays for the seconds that clocks showed.
-func compareSeconds(op imapwire.SearchOp, shown, day int64) verdict {
-	switch op {
-	case imapwire.SearchBefore:
-		return verdictOf(shown < day)
-	case imapwire.SearchOn:
-		return verdictOf(shown >= day && shown < day+24*3600)
-	}
-	return verdictOf(shown >= day)
-}
-
-func compareDays(op imapwire.SearchOp, t, day time.Time) verdict {
-	y, mo, d := t.Date()
-	diff := time.Date(y, mo, d, 0, 0, 0, 0, time.UTC).Compare(day)
-	switch op {
-	case imapwire.SearchBefore:
-		return verdictOf(diff < 0)
-	case imapwire.SearchOn:
-		return verdictOf(diff == 0)
-	}
-	return verdictOf(diff >= 0)
 }

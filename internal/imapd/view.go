@@ -21,8 +21,9 @@ type mailbox struct {
 // Sequence numbers of the snapshot are called seq here, those of the client numbers.
 type view struct {
 	*store.Snapshot
-	ghosts  []ghost      // ascending
-	settled store.ModSeq // while there are ghosts: all changes up to here have been told
+	ghosts  []ghost          // ascending
+	settled store.ModSeq     // while there are ghosts: all changes up to here have been told
+	saved   []store.UIDRange // "$" (RFC 5182), ascending; UIDs in it may be gone
 }
 
 // ghost is a message that is gone, and not yet for the client.
@@ -77,8 +78,9 @@ func (sel *selection) empty() bool { return len(sel.uids) == 0 }
 func (v *view) selection(set imapwire.NumSet, uid bool) (selection, error) {
 	var sel selection
 	switch {
-	case set.Saved:
-		return sel, bad("$ is not offered")
+	case set.Saved: // RFC 5182 §2.1: what is gone is not in it any more
+		sel.uids = v.saved
+		return sel, nil
 	case uid:
 		sel.uids = v.uidRanges(set)
 		return sel, nil

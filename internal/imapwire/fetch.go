@@ -200,7 +200,7 @@ func AppendFetch(dst []byte, o *FetchOptions) []byte {
 	}
 	if o.Partial != nil {
 		dst = append(append(dst, sep...), "PARTIAL "...)
-		dst = appendPartialRange(dst, o.Partial)
+		dst = AppendPartialRange(dst, o.Partial)
 		sep = " "
 	}
 	if sep == " " {
@@ -209,7 +209,8 @@ func AppendFetch(dst []byte, o *FetchOptions) []byte {
 	return dst
 }
 
-func appendPartialRange(dst []byte, p *PartialRange) []byte {
+// AppendPartialRange appends 1:100 or -1:-100.
+func AppendPartialRange(dst []byte, p *PartialRange) []byte {
 	dst = strconv.AppendInt(dst, p.First, 10)
 	dst = append(dst, ':')
 	return strconv.AppendInt(dst, p.Last, 10)

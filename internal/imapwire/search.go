@@ -135,6 +135,9 @@ func (d *Decoder) searchReturn(o *SearchOptions) bool {
 		if !known {
 			return d.failWord("a result option")
 		}
+		if option == ReturnPartial && o.Partial != nil { // RFC 9394 §3.1
+			return d.failWord("a single PARTIAL")
+		}
 		o.Return |= option
 		return option != ReturnPartial || d.SP() && d.partialRange(&o.Partial)
 	})

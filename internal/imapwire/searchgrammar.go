@@ -81,7 +81,7 @@ func AppendSearch(dst []byte, o *SearchOptions) []byte {
 			}
 			dst = append(append(dst, sep...), name...)
 			if name == "PARTIAL" {
-				dst = appendPartialRange(append(dst, ' '), o.Partial)
+				dst = AppendPartialRange(append(dst, ' '), o.Partial)
 			}
 			sep = " "
 		}
