@@ -4,24 +4,34 @@ import (
 	"context"
 	"strings"
 
+	"posthorn/internal/fault"
 	"posthorn/internal/store"
 )
 
-// create is CREATE (RFC 3501 §6.3.3).
+// create is CREATE (RFC 3501 §6.3.3), with the special uses of RFC 6154 §3.
 func (s *session) create(ctx context.Context, _ *command) error {
 	var name string
 	var use []string
 	if !s.mailboxArgument(&name) || !s.dec.Create(&use) || !s.dec.End() {
 		return s.syntax()
 	}
-	if use != nil {
-		return bad("USE is not offered")
-	}
 	name = withoutSeparator(name)
 	return s.account.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.CreateMailbox(name, "")
+		m, err := tx.CreateMailbox(name, "")
+		if err == nil && len(use) > 0 {
+			err = setSpecialUse(tx, m.ID, use)
+		}
 		return err
 	})
+}
+
+// setSpecialUse gives a mailbox its special uses.
+func setSpecialUse(tx *store.Tx, id store.MailboxID, use []string) error {
+	err := tx.SetSpecialUse(id, use)
+	if fault.Is(err, fault.Unsupported) {
+		return no("USEATTR", "A mailbox cannot have that use here") // RFC 6154 §3
+	}
+	return err
 }
 
 // withoutSeparator drops the separator by which a client says that it means to make

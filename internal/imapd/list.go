@@ -2,118 +2,183 @@ package imapd
 
 import (
 	"context"
-	"strings"
 
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
 )
 
-// list is LIST (RFC 3501 §6.3.8), with what RFC 3348 and RFC 6154 add to its answers.
+// list is LIST (RFC 3501 §6.3.8), extended by RFC 5258, with what is returned beside
+// the names by RFC 5819 and RFC 6154.
 func (s *session) list(ctx context.Context, _ *command) error {
 	var o imapwire.ListOptions
 	if !s.dec.SP() || !s.dec.ListCommand(&o) || !s.dec.End() {
 		return s.syntax()
 	}
-	if o.Extended {
-		return bad("LIST-EXTENDED is not offered")
+	if o.Return&notOffered != 0 {
+		return bad("One of these options is not offered")
 	}
-	if o.Patterns[0] == "" { // RFC 3501 §6.3.8: asks for the separator and the root
+	if !o.Extended && o.Patterns[0] == "" { // RFC 3501 §6.3.8: asks for the separator and the root
 		s.line(`* LIST (\Noselect) "/" ""`)
 		return nil
 	}
-	tree, err := s.tree(ctx)
+	if o.Status&imapwire.StatusHighestModSeq != 0 { // RFC 7162 §3.1
+		s.enableCondStore()
+	}
+	l := &listing{session: s, ctx: ctx, ListOptions: o, output: s.newOutput()}
+	err := l.run()
+	if s.readErr = s.closeOutput(l.output); s.readErr != nil {
+		return s.readErr
+	}
+	return err
+}
+
+// notOffered are return options that do not work yet.
+const notOffered = imapwire.ReturnMyRights | imapwire.ReturnMetadata
+
+// criteria are the options by which mailboxes are selected; the others say how.
+const criteria = imapwire.ListSubscribed | imapwire.ListSpecialUse
+
+// listing answers one LIST.
+type listing struct {
+	*session
+	*output
+	imapwire.ListOptions
+	ctx      context.Context
+	patterns []pattern
+}
+
+func (l *listing) run() error {
+	for _, p := range l.Patterns {
+		if p != "" { // RFC 5258 §3: it means nothing in the extended form
+			l.patterns = append(l.patterns, newPattern(l.Reference, p))
+		}
+	}
+	tree, err := l.tree()
 	if err != nil {
 		return err
 	}
-	out := s.newOutput()
-	p := newPattern(o.Reference, o.Patterns[0])
-	for _, n := range tree {
-		if p.matches(n.name) {
-			out.listEntry("LIST", n.name, n.attributes())
+	if l.Select&imapwire.ListRecursiveMatch != 0 {
+		l.look(tree)
+	}
+	for _, n := range tree.nodes {
+		if !l.matches(n.name) {
+			continue
+		}
+		meets := l.meets(n)
+		// RFC 5258 §3.5: a name that is not selected itself stands for what is below it
+		// and not shown.
+		if meets || n.hides {
+			l.entry(n)
+		}
+		if meets && n.mailbox != nil && l.Return&imapwire.ReturnStatus != 0 { // RFC 5819 §2
+			if err := l.status(n); err != nil {
+				return err
+			}
 		}
 	}
-	return s.closeOutput(out)
+	return nil
 }
 
-// node is a name in the hierarchy of mailboxes.
-type node struct {
-	name     string
-	exists   bool // there is a mailbox; if not, there are mailboxes below the name
-	children bool
-	use      string // an attribute of RFC 6154, or empty
-}
-
-func (n *node) attributes() []string {
-	var list []string
-	if !n.exists {
-		list = append(list, `\Noselect`)
-	}
-	if n.children {
-		list = append(list, `\HasChildren`)
-	} else {
-		list = append(list, `\HasNoChildren`)
-	}
-	if n.use != "" {
-		list = append(list, n.use)
-	}
-	return list
-}
-
-// tree gives all names, INBOX and what is below it first, else sorted.
-func (s *session) tree(ctx context.Context) ([]node, error) {
-	mailboxes, err := s.account.Mailboxes(ctx)
+// tree gives all names that may be shown.
+func (l *listing) tree() (*tree, error) {
+	mailboxes, err := l.account.Mailboxes(l.ctx)
 	if err != nil {
 		return nil, err
 	}
-	uses := make(map[string]string, len(mailboxes))
-	names := make([]string, len(mailboxes))
+	t := newTree(len(mailboxes))
 	for i := range mailboxes {
-		m := &mailboxes[i]
-		names[i] = m.Name
-		uses[m.Name] = m.SpecialUse
+		t.add(&mailboxes[i])
 	}
-	tree := hierarchy(names)
-	for i := range tree {
-		tree[i].use = uses[tree[i].name]
-	}
-	return tree, nil
-}
-
-// hierarchy adds the names above other names that are no mailboxes themselves, and
-// finds out who has children.
-func hierarchy(names []string) []node {
-	index := make(map[string]int, len(names))
-	var tree []node
-	var add func(name string) int
-	add = func(name string) int {
-		i, ok := index[name]
-		if !ok {
-			if above, ok := parent(name); ok {
-				tree[add(above)].children = true
-			}
-			i = len(tree)
-			index[name] = i
-			tree = append(tree, node{name: name})
+	if l.wantsSubscriptions() {
+		names, err := l.account.Subscriptions(l.ctx)
+		if err != nil {
+			return nil, err
 		}
-		return i
+		for _, name := range names {
+			t.subscribe(name)
+		}
 	}
-	for _, name := range names {
-		tree[add(name)].exists = true
-	}
-	sortNames(tree)
-	return tree
+	t.sort()
+	return t, nil
 }
 
-// parent is the name above a name.
-func parent(name string) (string, bool) {
-	i := strings.LastIndex(name, store.Separator)
-	return name[:max(i, 0)], i > 0
+// wantsSubscriptions: RFC 5258 §3.1: who selects by them wants to see them, too.
+func (l *listing) wantsSubscriptions() bool {
+	return l.Select&imapwire.ListSubscribed != 0 || l.Return&imapwire.ReturnSubscribed != 0
+}
+
+func (l *listing) matches(name string) bool {
+	for _, p := range l.patterns {
+		if p.matches(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// meets reports whether a name is selected by all options that select.
+func (l *listing) meets(n *node) bool {
+	if l.Select&criteria == 0 {
+		return n.mailbox != nil || n.children
+	}
+	return (l.Select&imapwire.ListSubscribed == 0 || n.subscribed) &&
+		(l.Select&imapwire.ListSpecialUse == 0 || n.mailbox != nil && n.mailbox.SpecialUse != "")
+}
+
+// look finds out above which names something is selected (RFC 5258 §3.5).
+func (l *listing) look(t *tree) {
+	for _, n := range t.nodes {
+		if !l.meets(n) {
+			continue
+		}
+		hidden := !l.matches(n.name)
+		for above := n.parent; above != nil; above = above.parent {
+			above.childInfo = true
+			above.hides = above.hides || hidden
+		}
+	}
+}
+
+// entry writes the LIST response for a name.
+func (l *listing) entry(n *node) {
+	e := imapwire.ListEntry{Name: n.name}
+	if n.childInfo {
+		e.ChildInfo = l.Select & criteria
+	}
+	if n.mailbox == nil {
+		// RFC 5258 §3: whoever knows the extended form knows the better word. \Noselect is
+		// for all others, among whom are some who use the extended form.
+		if l.Extended || l.enabled.has(rev2) {
+			e.Attributes = append(e.Attributes, `\NonExistent`)
+		}
+		e.Attributes = append(e.Attributes, `\Noselect`)
+	}
+	if n.subscribed && l.wantsSubscriptions() {
+		e.Attributes = append(e.Attributes, `\Subscribed`)
+	}
+	if n.children {
+		e.Attributes = append(e.Attributes, `\HasChildren`)
+	} else {
+		e.Attributes = append(e.Attributes, `\HasNoChildren`)
+	}
+	if n.mailbox != nil && n.mailbox.SpecialUse != "" { // one or more
+		e.Attributes = append(e.Attributes, n.mailbox.SpecialUse)
+	}
+	l.listEntry("LIST", &e)
+}
+
+// status writes the STATUS of a mailbox that is listed.
+func (l *listing) status(n *node) error {
+	b, err := l.appendStatus(l.ctx, l.b, &counters{l.account, n.mailbox, n.name}, l.Status)
+	l.b = b
+	l.writeIfFull()
+	return err
 }
 
 // listEntry writes a LIST or LSUB response.
-func (o *output) listEntry(response, name string, attributes []string) {
+func (o *output) listEntry(response string, e *imapwire.ListEntry) {
+	e.Separator, e.UTF8 = store.Separator[0], o.reader.has(utf8Accept|rev2)
 	o.b = append(append(append(o.b, "* "...), response...), ' ')
-	entry := imapwire.ListEntry{Attributes: attributes, Separator: store.Separator[0], Name: name, UTF8: o.reader.has(utf8Accept | rev2)}
-	o.b = append(imapwire.AppendListEntry(o.b, &entry), "\r\n"...)
+	o.b = append(imapwire.AppendListEntry(o.b, e), "\r\n"...)
 	o.writeIfFull()
 }

@@ -22,16 +22,22 @@ func (s *session) lsub(ctx context.Context, _ *command) error {
 	if err != nil {
 		return err
 	}
+	tree := newTree(len(names))
+	for _, name := range names {
+		tree.subscribe(name)
+	}
+	tree.sort()
 	out := s.newOutput()
 	p := newPattern(o.Reference, o.Patterns[0])
-	for _, n := range hierarchy(names) {
-		switch {
-		case !p.matches(n.name):
-		case n.exists:
-			out.listEntry("LSUB", n.name, nil)
-		case p.stops:
-			out.listEntry("LSUB", n.name, []string{`\Noselect`})
+	for _, n := range tree.nodes {
+		if !p.matches(n.name) || !n.subscribed && !p.stops {
+			continue
 		}
+		e := imapwire.ListEntry{Name: n.name}
+		if !n.subscribed {
+			e.Attributes = []string{`\Noselect`}
+		}
+		out.listEntry("LSUB", &e)
 	}
 	return s.closeOutput(out)
 }

@@ -1,8 +1,6 @@
 package imapd
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"posthorn/internal/imapwire"
@@ -80,21 +78,4 @@ func match(p, name string) bool {
 		possible[0] = false
 	}
 	return possible[len(name)]
-}
-
-// sortNames puts INBOX and what is below it first, and parents before children.
-func sortNames(tree []node) {
-	slices.SortFunc(tree, func(a, b node) int {
-		if ia, ib := inInbox(a.name), inInbox(b.name); ia != ib {
-			if ia {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a.name, b.name)
-	})
-}
-
-func inInbox(name string) bool {
-	return name == store.Inbox || strings.HasPrefix(name, store.Inbox+store.Separator)
 }

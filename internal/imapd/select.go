@@ -124,7 +124,7 @@ func (m *mailbox) describe(out *output, found *store.Mailbox) {
 		if found.SpecialUse != "" {
 			attributes = append(attributes, found.SpecialUse)
 		}
-		out.listEntry("LIST", found.Name, attributes)
+		out.listEntry("LIST", &imapwire.ListEntry{Name: found.Name, Attributes: attributes})
 	}
 }
 

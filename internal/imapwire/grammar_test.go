@@ -91,6 +91,29 @@ var grammar = map[string]func(d *Decoder) []byte{
 		}
 		return b
 	},
+	"GETMETADATA": func(d *Decoder) (b []byte) {
+		var g GetMetadata
+		if d.SP() && d.GetMetadata(&g, d.Mailbox) {
+			b = AppendGetMetadata(append(b, ' '), &g)
+		}
+		return b
+	},
+	"SETMETADATA": func(d *Decoder) (b []byte) {
+		var name string
+		var entries []Metadata
+		if d.SP() && d.Mailbox(&name) && d.SP() && d.SetMetadata(&entries) {
+			b = AppendMetadata(append(AppendMailbox(append(b, ' '), name), ' '), entries)
+		}
+		return b
+	},
+	"SETQUOTA": func(d *Decoder) (b []byte) {
+		var root string
+		var limits []QuotaLimit
+		if d.SP() && d.AString(&root) && d.SP() && d.QuotaLimits(&limits) {
+			b = AppendQuotaLimits(append(AppendAString(append(b, ' '), root), ' '), limits)
+		}
+		return b
+	},
 	"CREATE": func(d *Decoder) (b []byte) {
 		var name string
 		var use []string

@@ -14,13 +14,14 @@ const (
 // ListReturn is a set of LIST's return options.
 type ListReturn uint8
 
-// The return options (RFC 5258, RFC 6154, RFC 5819, RFC 8440).
+// The return options (RFC 5258, RFC 6154, RFC 5819, RFC 8440, RFC 9590).
 const (
 	ReturnSubscribed ListReturn = 1 << iota
 	ReturnChildren
 	ReturnSpecialUse
 	ReturnStatus // ListOptions.Status
 	ReturnMyRights
+	ReturnMetadata // ListOptions.Metadata
 )
 
 var listSelects = []struct {
@@ -37,6 +38,7 @@ var listReturns = []struct {
 	{"SPECIAL-USE", ReturnSpecialUse},
 	{"STATUS", ReturnStatus},
 	{"MYRIGHTS", ReturnMyRights},
+	{"METADATA", ReturnMetadata},
 }
 
 // ListOptions are the arguments of LIST. Reference and Patterns are as on the wire:
@@ -48,6 +50,7 @@ type ListOptions struct {
 	Patterns  []string
 	Return    ListReturn
 	Status    StatusItems
+	Metadata  []string // names of entries
 }
 
 // ListCommand decodes what follows LIST and a space.
@@ -109,7 +112,13 @@ func (d *Decoder) listReturn(o *ListOptions) bool {
 	for _, r := range listReturns {
 		if r.name == word {
 			o.Return |= r.option
-			return r.option != ReturnStatus || d.SP() && d.Status(&o.Status)
+			switch r.option {
+			case ReturnStatus:
+				return d.SP() && d.Status(&o.Status)
+			case ReturnMetadata:
+				return d.SP() && d.entryNames(&o.Metadata)
+			}
+			return true
 		}
 	}
 	return d.failWord("a return option")
@@ -147,8 +156,11 @@ func AppendList(dst []byte, o *ListOptions) []byte {
 			dst = append(append(dst, sep...), r.name...)
 			sep = " "
 		}
-		if o.Return&r.option&ReturnStatus != 0 {
+		switch o.Return & r.option {
+		case ReturnStatus:
 			dst = AppendStatusItems(append(dst, ' '), o.Status)
+		case ReturnMetadata:
+			dst = appendEntryNames(append(dst, ' '), o.Metadata)
 		}
 	}
 	return append(dst, ')')
@@ -168,10 +180,11 @@ func appendPattern(dst []byte, p string) []byte {
 
 // ListEntry is one line of a LIST or LSUB response.
 type ListEntry struct {
-	Attributes []string // \HasChildren and the like
-	Separator  byte     // 0: none
-	Name       string   // UTF-8
-	UTF8       bool     // write it so
+	Attributes []string   // \HasChildren and the like
+	Separator  byte       // 0: none
+	Name       string     // UTF-8
+	UTF8       bool       // write it so
+	ChildInfo  ListSelect // which options select something below the name (RFC 5258 §3.5)
 }
 
 // AppendListEntry appends a LIST response behind the word LIST or LSUB.
@@ -182,8 +195,21 @@ func AppendListEntry(dst []byte, e *ListEntry) []byte {
 	} else {
 		dst = AppendString(dst, []byte{e.Separator})
 	}
+	dst = append(dst, ' ')
 	if e.UTF8 {
-		return AppendMailboxUTF8(append(dst, ' '), e.Name)
+		dst = AppendMailboxUTF8(dst, e.Name)
+	} else {
+		dst = AppendMailbox(dst, e.Name)
 	}
-	return AppendMailbox(append(dst, ' '), e.Name)
+	sep := ` ("CHILDINFO" (`
+	for _, option := range listSelects {
+		if e.ChildInfo&option.option != 0 {
+			dst = AppendString(append(dst, sep...), option.name)
+			sep = " "
+		}
+	}
+	if sep == " " {
+		dst = append(dst, "))"...)
+	}
+	return dst
 }

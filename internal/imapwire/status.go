@@ -11,15 +11,17 @@ const (
 	StatusUIDValidity
 	StatusUnseen
 	StatusDeleted
-	StatusSize          // RFC 8438
-	StatusHighestModSeq // RFC 7162
-	StatusMailboxID     // RFC 8474
-	StatusAppendLimit   // RFC 7889
+	StatusSize           // RFC 8438
+	StatusHighestModSeq  // RFC 7162
+	StatusMailboxID      // RFC 8474
+	StatusAppendLimit    // RFC 7889
+	StatusDeletedStorage // RFC 9208
 )
 
 // statusNames are the items' names, in the order of their bits.
 var statusNames = [...]string{
 	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "HIGHESTMODSEQ", "MAILBOXID", "APPENDLIMIT",
+	"DELETED-STORAGE",
 }
 
 // Each calls fn with each item of the set and its name.

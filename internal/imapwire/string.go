@@ -133,6 +133,16 @@ type Literal struct {
 
 // literal decodes a literal into memory.
 func (d *Decoder) literal(s *string) bool {
+	var b []byte
+	if !d.literalBytes(&b, false) {
+		return false
+	}
+	*s = string(b)
+	return true
+}
+
+// literalBytes is literal, which may hold NULs if that is said.
+func (d *Decoder) literalBytes(s *[]byte, nul bool) bool {
 	var l Literal
 	if !d.Literal(&l) || !d.hold(l.Size) {
 		return false
@@ -148,10 +158,10 @@ func (d *Decoder) literal(s *string) bool {
 	if !d.nextLine() || !d.hold(int64(len(d.line))+overhead) {
 		return false
 	}
-	if hasNUL(b) { // RFC 9051 §9: CHAR8 excludes NUL
+	if !nul && hasNUL(b) { // RFC 9051 §9: CHAR8 excludes NUL
 		return d.Fail("no NUL in the literal")
 	}
-	*s = string(b)
+	*s = b
 	return true
 }
 

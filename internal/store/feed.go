@@ -28,6 +28,7 @@ const (
 	mailboxRenamed changeKind = 7
 	mailboxDeleted changeKind = 8
 	subscriptions  changeKind = 9
+	mailboxUsed    changeKind = 10 // it has other special uses
 )
 
 // treeFeed is the pseudo-mailbox whose feed tells of mailboxes themselves.
@@ -114,7 +115,7 @@ func decodeChange(d *record.Decoder, version byte, f *feedRecord) (ch change, er
 		ch.uids = decodeRanges(d)
 	case messagesGone:
 		ch.uids = decodeRanges(d)
-	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions:
+	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions, mailboxUsed:
 		ch.mailbox = MailboxID(d.Uint())
 	default:
 		return ch, fault.New(fault.Corrupt, "store: the feed has a change of kind %d, which this program does not know", ch.kind)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"posthorn/internal/fault"
@@ -114,30 +115,20 @@ func canonicalName(name string) string {
 	return Inbox + Separator + rest
 }
 
-// Mailboxes lists the account's mailboxes, sorted by name.
+// Mailboxes lists the account's mailboxes, sorted by name. It is one scan.
 func (a *Account) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 	var all []Mailbox
 	err := a.view(ctx, func(r kv.Reader) error {
 		all = all[:0]
-		byID := map[MailboxID]Mailbox{}
-		err := scan(r, kv.Prefix([]byte{'M'}), func(k, v []byte) error {
+		return scan(r, kv.Prefix([]byte{'M'}), func(k, v []byte) error {
 			m, err := decodeMailbox(MailboxID(uidOf(k)), v)
 			if err == nil {
-				byID[m.ID] = m.Mailbox
+				all = append(all, m.Mailbox)
 			}
 			return err
-		})
-		if err != nil {
-			return err
-		}
-		return scan(r, kv.Prefix([]byte{'N'}), func(_, v []byte) error {
-			d := record.NewDecoder(v)
-			if m, ok := byID[MailboxID(d.Uint())]; ok {
-				all = append(all, m)
-			}
-			return nil
 		})
 	})
+	slices.SortFunc(all, func(a, b Mailbox) int { return strings.Compare(a.Name, b.Name) })
 	return all, err
 }
 

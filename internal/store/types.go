@@ -102,7 +102,7 @@ type Mailbox struct {
 	ID          MailboxID
 	Name        string // UTF-8, hierarchy separated by "/"
 	UIDValidity uint32
-	SpecialUse  string // an attribute of RFC 6154 such as `\Sent`, or empty
+	SpecialUse  string // attributes of RFC 6154 such as `\Sent`, with spaces between them
 	Status
 }
 
