@@ -2,14 +2,52 @@ package imapd
 
 import (
 	"context"
+	"strings"
 
 	"posthorn/internal/sasl"
 )
 
-// extensions is what works in every session. STARTTLS, LOGINDISABLED and AUTH= depend
-// on the connection.
-const extensions = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT MOVE CHILDREN SPECIAL-USE MULTIAPPEND CONDSTORE QRESYNC UTF8=ACCEPT UIDONLY CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE" +
-	" ESEARCH SEARCHRES WITHIN SAVEDATE SEARCH=FUZZY"
+// capability is a word that a client may rely on.
+type capability struct {
+	name string
+	in   states                // in which it is told
+	when func(s *session) bool // what else it takes; nil: nothing
+}
+
+// capabilities is all that works here, one row each, in the order in which it is told.
+// A client that logs in gets told again, so what helps only those who have logged in
+// need not be told before.
+var capabilities = []capability{
+	{name: "IMAP4rev1", in: anyState},
+	{name: "LITERAL+", in: anyState},
+	{name: "SASL-IR", in: anyState},
+	{name: "ID", in: anyState},
+	{name: "ENABLE", in: anyState},
+	{name: "IDLE", in: anyState},
+	{name: "NAMESPACE", in: anyState},
+	{name: "UIDPLUS", in: anyState},
+	{name: "UNSELECT", in: anyState},
+	{name: "MOVE", in: anyState},
+	{name: "CHILDREN", in: anyState},
+	{name: "SPECIAL-USE", in: anyState},
+	{name: "MULTIAPPEND", in: anyState},
+	{name: "CONDSTORE", in: anyState},
+	{name: "QRESYNC", in: anyState},
+	{name: "UTF8=ACCEPT", in: anyState},
+	{name: "UIDONLY", in: anyState},
+	{name: "CREATE-SPECIAL-USE", in: anyState},
+	{name: "LIST-EXTENDED", in: anyState},
+	{name: "LIST-STATUS", in: anyState},
+	{name: "STATUS=SIZE", in: anyState},
+	{name: "ESEARCH", in: anyState},
+	{name: "SEARCHRES", in: anyState},
+	{name: "WITHIN", in: anyState},
+	{name: "SAVEDATE", in: anyState},
+	{name: "SEARCH=FUZZY", in: anyState},
+
+	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
+	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1
+}
 
 // capability is CAPABILITY (RFC 3501 §6.1.1).
 func (s *session) capability(context.Context, *command) error {
@@ -22,21 +60,25 @@ func (s *session) capability(context.Context, *command) error {
 
 // capabilities is what is offered at this moment.
 func (s *session) capabilities() string {
-	list := extensions
-	if s.account != nil {
-		return list
+	var list strings.Builder
+	state := s.state()
+	for i := range capabilities {
+		if c := &capabilities[i]; c.in&state != 0 && (c.when == nil || c.when(s)) {
+			list.WriteString(c.name)
+			list.WriteByte(' ')
+		}
 	}
-	if s.conn.OffersTLS() {
-		list += " STARTTLS"
+	if state == notAuthenticated && s.mayLogIn() {
+		for _, m := range sasl.Mechanisms() {
+			list.WriteString("AUTH=" + m.Name + " ")
+		}
 	}
-	if !s.mayLogIn() {
-		return list + " LOGINDISABLED" // RFC 3501 §11.1
-	}
-	for _, m := range sasl.Mechanisms() {
-		list += " AUTH=" + m.Name
-	}
-	return list
+	return strings.TrimSuffix(list.String(), " ")
 }
 
 // mayLogIn reports whether passwords may be sent on this connection.
 func (s *session) mayLogIn() bool { return s.srv.plaintext || s.conn.Secure() }
+
+func (s *session) mayNotLogIn() bool { return !s.mayLogIn() }
+
+func (s *session) offersTLS() bool { return s.conn.OffersTLS() }
