@@ -22,6 +22,7 @@ const (
 // upload is an APPEND under way: messages that are complete, but in no mailbox yet.
 type upload struct {
 	mailbox string
+	place   place // of mailbox
 	parts   []part
 	memory  int64
 }
@@ -79,7 +80,7 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 			s.dec.Resume()
 			return err
 		}
-		up.parts = append(up.parts, part{stored, store.AppendOptions{Flags: m.Flags, InternalDate: m.Date}})
+		up.parts = append(up.parts, part{stored, store.AppendOptions{Flags: up.place.mayChange(m.Flags), InternalDate: m.Date}})
 		up.memory += min(stored.Size, largeMessage)
 	}
 	if !s.dec.End() {
@@ -100,7 +101,11 @@ func (s *session) mayAppend(ctx context.Context, up *upload, size int64) error {
 	case len(up.parts) > 0:
 		return nil
 	}
-	_, err := s.account.Mailbox(ctx, up.mailbox)
+	var err error
+	if up.place, err = s.place(ctx, up.mailbox, store.RightInsert); err != nil {
+		return err
+	}
+	_, err = up.place.account.Mailbox(ctx, up.place.name)
 	if fault.Is(err, fault.NotFound) {
 		return errTryCreate
 	}
@@ -121,9 +126,9 @@ func (s *session) incoming(ctx context.Context, body io.Reader) (*store.Message,
 func (s *session) deliver(ctx context.Context, up *upload) (code string, err error) {
 	var uidValidity uint32
 	var uids []store.UID
-	err = s.account.Update(ctx, func(tx *store.Tx) error {
+	err = up.place.account.Update(ctx, func(tx *store.Tx) error {
 		uids = uids[:0]
-		m, err := tx.Mailbox(up.mailbox)
+		m, err := tx.Mailbox(up.place.name)
 		if fault.Is(err, fault.NotFound) {
 			return errTryCreate
 		}

@@ -32,7 +32,7 @@ func (s *session) catchUp(ctx context.Context, t telling) error {
 	if !s.stale.Swap(false) {
 		return s.tell(s.box.view.Snapshot, t)
 	}
-	snap, err := s.account.Snapshot(ctx, s.box.id)
+	snap, err := s.box.account.Snapshot(ctx, s.box.id)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return errMailboxGone
@@ -176,6 +176,7 @@ func (m *mailbox) describeFlags(out *output) {
 	case len(m.view.Keywords()) < store.MaxKeywords:
 		flags = append(flags, imapwire.AnyFlag) // RFC 3501 §7.1: new keywords can be made
 	}
+	flags = m.mayChange(flags)
 	out.b = append(imapwire.AppendFlags(append(out.b, "* OK [PERMANENTFLAGS "...), flags), "] Flags that can be changed\r\n"...)
 }
 

@@ -13,8 +13,9 @@ func (s *session) closeMailbox(ctx context.Context, _ *command) error {
 		return s.syntax()
 	}
 	m := s.box
-	if !m.readOnly {
-		err := s.account.Update(ctx, func(tx *store.Tx) error {
+	// RFC 4314 §4: who may not expunge closes all the same.
+	if !m.readOnly && m.rights.Has(store.RightExpunge) {
+		err := m.account.Update(ctx, func(tx *store.Tx) error {
 			_, err := tx.Expunge(m.id, store.AllUIDs)
 			return err
 		})

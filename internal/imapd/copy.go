@@ -11,7 +11,7 @@ import (
 
 // copy is COPY (RFC 3501 §6.4.7).
 func (s *session) copy(ctx context.Context, c *command) error {
-	result, err := s.transfer(ctx, c, (*store.Tx).Copy)
+	result, err := s.transfer(ctx, c, store.Transfer.Copy)
 	if err == nil {
 		c.code = result.code()
 	}
@@ -23,7 +23,11 @@ func (s *session) move(ctx context.Context, c *command) error {
 	if s.box.readOnly {
 		return errReadOnly
 	}
-	result, err := s.transfer(ctx, c, (*store.Tx).Move)
+	// RFC 6851 §4.2: what STORE of \Deleted and EXPUNGE need.
+	if err := s.box.require(store.RightDeleteMail | store.RightExpunge); err != nil {
+		return err
+	}
+	result, err := s.transfer(ctx, c, store.Transfer.Move)
 	if code := result.code(); err == nil && code != "" {
 		s.line("* OK [", code, "] Moved")
 	}
@@ -46,7 +50,7 @@ func (t *transferred) code() string {
 	return string(imapwire.AppendNums(append(b, ' '), t.To))
 }
 
-type transfer func(tx *store.Tx, from store.MailboxID, uids []store.UIDRange, to store.MailboxID) (store.Copied, error)
+type transfer func(store.Transfer) (store.Copied, error)
 
 // transfer copies or moves messages in one commit: all of them or, if some of those
 // that were named by number are gone, none (RFC 3501 §6.4.7).
@@ -65,9 +69,15 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 	case sel.empty():
 		return result, nil
 	}
-	wanted := s.box.view.count(sel.uids)
-	err = s.account.Update(ctx, func(tx *store.Tx) error {
-		to, err := tx.Mailbox(name)
+	p, err := s.place(ctx, name, store.RightInsert)
+	if err != nil {
+		return result, err
+	}
+	from, wanted := s.box, s.box.view.count(sel.uids)
+	accounts := []store.AccountID{from.account.ID(), p.account.ID()}
+	err = s.srv.store.Update(ctx, accounts, func(tx *store.MultiTx) error {
+		src, dst := tx.Account(from.account.ID()), tx.Account(p.account.ID())
+		to, err := dst.Mailbox(p.name)
 		if fault.Is(err, fault.NotFound) {
 			return errTryCreate
 		}
@@ -75,7 +85,9 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 			return err
 		}
 		result.uidValidity = to.UIDValidity
-		result.Copied, err = how(tx, s.box.id, sel.uids, to.ID)
+		result.Copied, err = how(store.Transfer{
+			Src: src, From: from.id, UIDs: sel.uids, Dst: dst, To: to.ID, Keep: p.rights.Flags(),
+		})
 		if err == nil && !c.uid && len(result.From) < wanted {
 			return errExpunged
 		}

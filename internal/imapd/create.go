@@ -16,8 +16,12 @@ func (s *session) create(ctx context.Context, _ *command) error {
 		return s.syntax()
 	}
 	name = withoutSeparator(name)
-	return s.account.Update(ctx, func(tx *store.Tx) error {
-		m, err := tx.CreateMailbox(name, "")
+	p, err := s.newPlace(ctx, name)
+	if err != nil {
+		return err
+	}
+	return p.account.Update(ctx, func(tx *store.Tx) error {
+		m, err := tx.CreateMailbox(p.name, "")
 		if err == nil && len(use) > 0 {
 			err = setSpecialUse(tx, m.ID, use)
 		}

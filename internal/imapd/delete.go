@@ -16,13 +16,17 @@ func (s *session) delete(ctx context.Context, _ *command) error {
 	}
 	name = withoutSeparator(name)
 	var id store.MailboxID
-	err := s.account.Update(ctx, func(tx *store.Tx) error {
-		found, err := tx.Mailbox(name)
+	p, err := s.place(ctx, name, store.RightDelete)
+	if err != nil {
+		return err
+	}
+	err = p.account.Update(ctx, func(tx *store.Tx) error {
+		found, err := tx.Mailbox(p.name)
 		if err != nil {
 			return err
 		}
 		id = found.ID
-		return tx.DeleteMailbox(name)
+		return tx.DeleteMailbox(p.name)
 	})
 	switch {
 	case fault.Is(err, fault.Denied):
@@ -30,7 +34,7 @@ func (s *session) delete(ctx context.Context, _ *command) error {
 	case err != nil:
 		return err
 	}
-	if s.box != nil && s.box.id == id {
+	if s.box != nil && s.box.account.ID() == p.account.ID() && s.box.id == id {
 		s.box = nil
 	}
 	return nil

@@ -29,7 +29,10 @@ func (s *session) expunge(ctx context.Context, c *command) error {
 	if m.readOnly {
 		return errReadOnly
 	}
-	return s.account.Update(ctx, func(tx *store.Tx) error {
+	if err := m.require(store.RightExpunge); err != nil {
+		return err
+	}
+	return m.account.Update(ctx, func(tx *store.Tx) error {
 		_, err := tx.Expunge(m.id, uids)
 		return err
 	})

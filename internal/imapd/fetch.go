@@ -40,7 +40,7 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 	if s.readErr = s.closeOutput(f.output); s.readErr != nil {
 		return s.readErr
 	}
-	if err == nil && len(f.unseen.uids) > 0 && !s.box.readOnly {
+	if err == nil && len(f.unseen.uids) > 0 && !s.box.readOnly && s.box.rights.Has(store.RightSeen) {
 		err = s.setSeen(ctx, c, f.unseen.uids)
 	}
 	switch {
@@ -96,13 +96,13 @@ func (f *fetcher) run(uids []store.UIDRange) error {
 		return f.err
 	case fromRecord:
 		return f.batches(uids, func(uids []store.UIDRange, each visit) error {
-			return f.account.Records(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record) bool {
+			return f.box.account.Records(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record) bool {
 				return each(fetched{seq: seq, Entry: e, record: r})
 			})
 		})
 	}
 	return f.batches(uids, func(uids []store.UIDRange, each visit) error {
-		return f.account.Bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
+		return f.box.account.Bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
 			return each(fetched{seq: seq, Entry: e, record: r, body: body})
 		})
 	})
@@ -159,7 +159,7 @@ func after(uids []store.UIDRange, last store.UID) []store.UIDRange {
 // large answers for a message whose body has to be opened, with no view of the store
 // open: its parts go to the client as they are read.
 func (f *fetcher) large(m fetched) {
-	if body, err := f.account.Body(f.ctx, f.box.view.Snapshot, m.UID); err == nil {
+	if body, err := f.box.account.Body(f.ctx, f.box.view.Snapshot, m.UID); err == nil {
 		defer body.Close()
 		m.file = body
 	} else {

@@ -66,7 +66,7 @@ func (s *session) resync(ctx context.Context, out *output, m *mailbox, q *imapwi
 
 // vanishedEarlier tells which of these UIDs are gone since a MODSEQ.
 func (s *session) vanishedEarlier(ctx context.Context, out *output, m *mailbox, uids []store.UIDRange, since store.ModSeq) error {
-	gone, err := s.account.Vanished(ctx, m.view.Snapshot, uids, since)
+	gone, err := m.account.Vanished(ctx, m.view.Snapshot, uids, since)
 	ranges := make([]imapwire.NumRange, len(gone))
 	for i, r := range gone {
 		ranges[i] = imapwire.NumRange{First: uint32(r.First), Last: uint32(r.Last)}

@@ -131,7 +131,7 @@ func (f *finder) searchRecords(snap *store.Snapshot) error {
 	}
 	found := len(f.hits)
 	var last store.UID
-	return f.account.Records(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record) bool {
+	return f.box.account.Records(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record) bool {
 		if e.UID <= last { // the engine has begun the scan anew
 			f.hits, f.open = f.hits[:found], collector{}
 		}
@@ -146,7 +146,7 @@ func (f *finder) searchBodies(snap *store.Snapshot) error {
 	for uids := f.take(); len(uids) > 0; {
 		var last store.UID
 		n, found, large := 0, len(f.hits), len(f.large)
-		err := f.account.Bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
+		err := f.box.account.Bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
 			if e.UID <= last { // the engine has begun the scan anew
 				n, f.hits, f.large = 0, f.hits[:found], f.large[:large]
 			}
@@ -183,7 +183,7 @@ func (f *finder) searchLarge(snap *store.Snapshot) error {
 			return err
 		}
 		var m *fetched
-		err := f.account.Records(f.ctx, snap, []store.UIDRange{{First: uid, Last: uid}}, func(seq int, e store.Entry, r *store.Record) bool {
+		err := f.box.account.Records(f.ctx, snap, []store.UIDRange{{First: uid, Last: uid}}, func(seq int, e store.Entry, r *store.Record) bool {
 			if r != nil {
 				m = (&fetched{seq: seq, Entry: e, record: r}).keep()
 			}
@@ -195,7 +195,7 @@ func (f *finder) searchLarge(snap *store.Snapshot) error {
 		if m == nil {
 			continue
 		}
-		body, err := f.account.Body(f.ctx, snap, uid)
+		body, err := f.box.account.Body(f.ctx, snap, uid)
 		if err != nil {
 			f.conn.Log().Error("opening a message failed", "uid", uid, "error", err)
 			continue

@@ -31,13 +31,17 @@ func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
 	if o.CondStore {
 		s.enabled |= condStore
 	}
-	s.watch()
-	s.stale.Store(false)
-	found, err := s.account.Open(ctx, name)
+	p, err := s.place(ctx, name, store.RightRead)
 	if err != nil {
 		return err
 	}
-	m, err := s.newMailbox(ctx, &found, readOnly)
+	s.watch(p.account)
+	s.stale.Store(false)
+	found, err := p.account.Open(ctx, p.name)
+	if err != nil {
+		return err
+	}
+	m, err := s.newMailbox(ctx, p, &found, readOnly)
 	if err != nil {
 		return err
 	}
@@ -54,7 +58,7 @@ func (s *session) open(ctx context.Context, c *command, readOnly bool) error {
 	}
 	s.box = m
 	c.code = "READ-WRITE"
-	if readOnly {
+	if m.readOnly {
 		c.code = "READ-ONLY"
 	}
 	return nil
@@ -69,30 +73,37 @@ func (s *session) leave() {
 	}
 }
 
-// watch asks to be told of changes in the account, once in a session.
-func (s *session) watch() {
-	if s.stopWatch == nil {
-		s.stopWatch = s.account.Watch(func() {
-			s.stale.Store(true)
-			if s.wake.Load() {
-				s.conn.Wake()
-			}
-		})
+// watch asks to be told of changes in an account, in place of the one before.
+func (s *session) watch(a *store.Account) {
+	if s.stopWatch != nil {
+		if s.watched == a.ID() {
+			return
+		}
+		s.stopWatch()
 	}
+	s.watched = a.ID()
+	s.stopWatch = a.Watch(func() {
+		s.stale.Store(true)
+		if s.wake.Load() {
+			s.conn.Wake()
+		}
+	})
 }
 
 // nothingRecent is where the \Recent messages of a session begin that has none.
 const nothingRecent = ^store.UID(0)
 
-func (s *session) newMailbox(ctx context.Context, found *store.Opened, readOnly bool) (m *mailbox, err error) {
-	m = &mailbox{id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
+func (s *session) newMailbox(ctx context.Context, p place, found *store.Opened, readOnly bool) (m *mailbox, err error) {
+	// RFC 4314 §5.2: who can change nothing is told so.
+	readOnly = readOnly || !p.rights.Any(store.RightInsert|store.RightExpunge) && p.rights.Flags() == 0
+	m = &mailbox{place: p, id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
 	m.view.Snapshot = found.Snapshot
 	if s.enabled.has(rev2) { // RFC 9051 appendix E: there is no \Recent
 		m.recentFrom = nothingRecent
 		return m, nil
 	}
 	if found.Recent > 0 && !readOnly {
-		if m.recentFrom, err = s.account.ClaimRecent(ctx, m.id); err != nil {
+		if m.recentFrom, err = m.account.ClaimRecent(ctx, m.id); err != nil {
 			// RFC 3501 §2.3.2: where it cannot be known who was told first, a message is
 			// \Recent for all. A disk that is full must not keep anyone from reading.
 			s.conn.Log().Warn("messages stay recent", "mailbox", found.Name, "error", err)
@@ -119,12 +130,12 @@ func (m *mailbox) describe(out *output, found *store.Mailbox) {
 	out.code("UIDVALIDITY", uint64(m.view.UIDValidity()), "UIDs are valid")
 	out.code("UIDNEXT", uint64(m.view.UIDNext()), "Next UID")
 	out.code("HIGHESTMODSEQ", uint64(m.view.modSeq()), "Highest MODSEQ") // RFC 7162 §3.1.2.1
-	if out.reader.has(rev2) { // RFC 9051 §6.3.2
+	if out.reader.has(rev2) {                                            // RFC 9051 §6.3.2
 		var attributes []string
 		if found.SpecialUse != "" {
 			attributes = append(attributes, found.SpecialUse)
 		}
-		out.listEntry("LIST", &imapwire.ListEntry{Name: found.Name, Attributes: attributes})
+		out.listEntry("LIST", &imapwire.ListEntry{Name: m.shown, Attributes: attributes})
 	}
 }
 

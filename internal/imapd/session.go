@@ -30,9 +30,10 @@ type session struct {
 	readErr   error // the connection failed during a command
 	mistakes  int   // bad commands in a row
 
-	stopWatch func()      // nil until something is watched
-	stale     atomic.Bool // the account may have changed since the last look
-	wake      atomic.Bool // wake the connection when it becomes stale
+	stopWatch func()          // nil until something is watched
+	watched   store.AccountID // by stopWatch
+	stale     atomic.Bool     // the account may have changed since the last look
+	wake      atomic.Bool     // wake the connection when it becomes stale
 }
 
 // maxMistakes is how many bad commands in a row a client may send: one that does not

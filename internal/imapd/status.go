@@ -20,14 +20,18 @@ func (s *session) status(ctx context.Context, _ *command) error {
 	if !s.mailboxArgument(&name) || !s.dec.SP() || !s.dec.Status(&items) || !s.dec.End() {
 		return s.syntax()
 	}
-	m, err := s.account.Mailbox(ctx, name)
+	p, err := s.place(ctx, name, store.RightRead)
+	if err != nil {
+		return err
+	}
+	m, err := p.account.Mailbox(ctx, p.name)
 	if err != nil {
 		return err
 	}
 	if items&imapwire.StatusHighestModSeq != 0 { // RFC 7162 §3.1
 		s.enableCondStore()
 	}
-	b, err := s.appendStatus(ctx, s.conn.AvailableBuffer(), &counters{s.account, &m, m.Name}, items)
+	b, err := s.appendStatus(ctx, s.conn.AvailableBuffer(), &counters{p.account, &m, p.shown}, items)
 	if err == nil {
 		s.conn.Write(b)
 	}

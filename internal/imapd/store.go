@@ -22,7 +22,10 @@ func (s *session) store(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
-	change := store.FlagChange{Op: storeOps[o.Op], Flags: o.Flags}
+	change, err := s.box.flagChange(&o)
+	if err != nil {
+		return err
+	}
 	if o.Conditional {
 		s.enableCondStore()
 		since := store.ModSeq(o.UnchangedSince)
@@ -51,6 +54,20 @@ func (s *session) store(ctx context.Context, c *command) error {
 	}
 	c.code = modified
 	return nil
+}
+
+// flagChange is what the user may change of what he wants to. RFC 4314 §4: a STORE does
+// not fail if there is anything.
+func (m *mailbox) flagChange(o *imapwire.StoreOptions) (store.FlagChange, error) {
+	change := store.FlagChange{Op: storeOps[o.Op], Flags: m.mayChange(o.Flags)}
+	may := m.rights.Flags()
+	if may == 0 || len(change.Flags) == 0 && len(o.Flags) > 0 {
+		return change, errNoRight
+	}
+	if may != store.AllFlags {
+		change.Only = may
+	}
+	return change, nil
 }
 
 // modified is the response code for messages that a conditional STORE has left alone
@@ -92,7 +109,7 @@ func (s *session) selection(ctx context.Context, c *command, set imapwire.NumSet
 // changeFlags changes flags of messages in one commit and gives the mailbox as it is
 // then. It completes own.
 func (s *session) changeFlags(ctx context.Context, own *ownChange, change store.FlagChange) (after *store.Snapshot, err error) {
-	err = s.account.Update(ctx, func(tx *store.Tx) error {
+	err = s.box.account.Update(ctx, func(tx *store.Tx) error {
 		res, err := tx.Store(s.box.id, own.uids, change)
 		if err == nil {
 			own.failed = res.Failed
@@ -118,6 +135,9 @@ func effect(change store.FlagChange, snap *store.Snapshot) func(store.Flags) sto
 			return before | flags
 		case store.RemoveFlags:
 			return before &^ flags
+		}
+		if change.Only != 0 {
+			return before&^change.Only | flags&change.Only
 		}
 		return flags
 	}

@@ -9,6 +9,7 @@ import (
 
 // mailbox is the selected mailbox.
 type mailbox struct {
+	place
 	id         store.MailboxID
 	view       view
 	recentFrom store.UID // messages from here on are \Recent in this session

@@ -14,13 +14,32 @@ type Copied struct{ From, To []UID }
 // one of them is damaged none is copied, for whoever copies may delete afterwards.
 // Errors: NotFound, OverQuota, Limit, Corrupt.
 func (tx *Tx) Copy(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) {
-	return tx.copy(from, rs, to, copying)
+	return Transfer{Src: tx, From: from, UIDs: rs, Dst: tx, To: to, Keep: AllFlags}.Copy()
 }
 
 // Move is Copy, and then the messages that it copied leave their mailbox (RFC 6851 §3).
 // Damaged ones stay where they are. Errors: NotFound, Limit.
 func (tx *Tx) Move(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) {
-	res, err := tx.copy(from, rs, to, moving)
+	return Transfer{Src: tx, From: from, UIDs: rs, Dst: tx, To: to, Keep: AllFlags}.Move()
+}
+
+// Transfer is messages on their way to another mailbox, which may be of another account
+// in the same Update: then bodies are copied, but for large ones, which accounts share.
+type Transfer struct {
+	Src  *Tx
+	From MailboxID
+	UIDs []UIDRange
+	Dst  *Tx
+	To   MailboxID
+	Keep Flags // those of the flags that go along
+}
+
+// Copy is Tx.Copy.
+func (t Transfer) Copy() (Copied, error) { return t.run(copying) }
+
+// Move is Tx.Move. Between accounts it can be OverQuota.
+func (t Transfer) Move() (Copied, error) {
+	res, err := t.run(moving)
 	if err != nil || len(res.From) == 0 {
 		return res, err
 	}
@@ -28,7 +47,7 @@ func (tx *Tx) Move(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) 
 	for i, uid := range res.From {
 		copied[i] = UIDRange{uid, uid}
 	}
-	_, err = tx.takeOut(from, copied, moved, func(Entry) bool { return true })
+	_, err = t.Src.takeOut(t.From, copied, moved, func(Entry) bool { return true })
 	return res, err
 }
 
@@ -40,30 +59,36 @@ const (
 	moving  transfer = false // no more is stored than before, so the quota does not matter
 )
 
-// copy does the work of both.
-func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, why transfer) (Copied, error) {
+// run does the work of both.
+func (t Transfer) run(why transfer) (Copied, error) {
 	var res Copied
-	src, err := tx.box(from)
+	src, err := t.Src.box(t.From)
 	if err != nil {
 		return res, err
 	}
-	dst, err := tx.box(to)
+	dst, err := t.Dst.box(t.To)
 	if err != nil {
 		return res, err
 	}
-	snap, err := tx.snapshot(src)
+	snap, err := t.Src.snapshot(src)
 	if err != nil {
 		return res, err
 	}
-	records, err := tx.collect(snap, rs, why)
+	records, err := t.Src.collect(snap, t.UIDs, why)
 	if err != nil {
 		return res, err
 	}
-	if err := tx.chargeCopies(records, why); err != nil {
+	if t.Src != t.Dst {
+		if err := t.bring(records); err != nil {
+			return res, err
+		}
+		why = copying // in the other account more is stored than before
+	}
+	if err := t.Dst.chargeCopies(records, why); err != nil {
 		return res, err
 	}
 	for _, r := range records {
-		flags, err := tx.translate(src, dst, r.entry.Flags)
+		flags, err := t.translate(src, dst, r.entry.Flags)
 		if err != nil {
 			return res, err
 		}
@@ -73,7 +98,7 @@ func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, why transfer) (C
 		}
 		e := Entry{Flags: flags, Size: r.entry.Size, InternalDate: r.entry.InternalDate, Zone: r.entry.Zone}
 		e.Content = contentOf(email)
-		uid, err := tx.place(dst, e, email, r.record)
+		uid, err := t.Dst.place(dst, e, email, r.record)
 		if err != nil {
 			return res, err
 		}
@@ -81,6 +106,54 @@ func (tx *Tx) copy(from MailboxID, rs []UIDRange, to MailboxID, why transfer) (C
 		res.To = append(res.To, uid)
 	}
 	return res, nil
+}
+
+// maxBrought bounds the bodies that one Update carries from one account to another.
+const maxBrought = 64 << 20
+
+// bring gives the contents of messages to the other account, where they get new numbers,
+// which are put into their records.
+func (t Transfer) bring(records []stored) error {
+	brought := map[EmailID]EmailID{}
+	total := 0
+	for _, r := range records {
+		email, err := recordEmail(r.record)
+		if err != nil {
+			return err
+		}
+		there, ok := brought[email]
+		if !ok {
+			body, err := mustGet(t.Src.w, keyBody(email), "the body")
+			if err != nil {
+				return err
+			}
+			if total += len(body); total > maxBrought {
+				return fault.New(fault.Limit, "store: the messages have more than %d bytes, too many to bring to another account at once", maxBrought)
+			}
+			if there, err = t.Dst.putBody(body); err != nil {
+				return err
+			}
+			brought[email] = there
+		}
+		setRecordEmail(r.record, there)
+	}
+	return nil
+}
+
+// putBody stores the record of a body under the account's next number.
+func (tx *Tx) putBody(body []byte) (EmailID, error) {
+	_, blob, err := decodeBody(body)
+	if err != nil {
+		return 0, err
+	}
+	if blob != "" {
+		if err := tx.w.Put(keyLarge(string(blob)), nil); err != nil {
+			return 0, err
+		}
+	}
+	tx.touch()
+	tx.head.lastEmail++
+	return tx.head.lastEmail, tx.w.Put(keyBody(tx.head.lastEmail), body)
 }
 
 // stored is a message with the bytes of its record.
@@ -144,10 +217,10 @@ func (tx *Tx) chargeCopies(records []stored, why transfer) error {
 }
 
 // translate gives flags of one mailbox the bits that they have in another.
-func (tx *Tx) translate(src, dst *boxTx, f Flags) (Flags, error) {
-	const system = 1<<firstKeyword - 1
-	if src == dst || f&^system == 0 {
+func (t Transfer) translate(src, dst *boxTx, f Flags) (Flags, error) {
+	f &= t.Keep
+	if src == dst || f&^systemFlagBits == 0 {
 		return f, nil
 	}
-	return tx.flags(dst, f.Names(nil, src.keywords))
+	return t.Dst.flags(dst, f.Names(nil, src.keywords))
 }

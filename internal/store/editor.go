@@ -24,7 +24,7 @@ func (ed *editor) apply(ch *change, modSeq ModSeq) {
 			e.ModSeq = modSeq
 			ed.add(e)
 		}
-	case flagsAdded, flagsRemoved, flagsSet:
+	case flagsAdded, flagsRemoved, flagsSet, flagsReplaced:
 		ed.each(ch.uids, func(c *chunk, from, to int) {
 			for i := from; i < to; i++ {
 				e := &c.entries[i]

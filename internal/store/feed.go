@@ -12,6 +12,7 @@ type change struct {
 	added []Entry // messagesAdded, by UID; their MODSEQ is that of the commit
 	uids  ranges  // flags* and messagesGone: the messages that it did change
 	flags Flags   // flags*: which to add, remove or set
+	mask  Flags   // flagsReplaced: the others stay as they are
 
 	mailbox MailboxID // mailbox*: in the feed of the tree; the first change of a mailbox, too
 }
@@ -29,6 +30,7 @@ const (
 	mailboxDeleted changeKind = 8
 	subscriptions  changeKind = 9
 	mailboxUsed    changeKind = 10 // it has other special uses
+	flagsReplaced  changeKind = 11 // flagsSet for some of the flags
 )
 
 // treeFeed is the pseudo-mailbox whose feed tells of mailboxes themselves.
@@ -72,6 +74,10 @@ func (ch *change) encode(c *record.Encoder, now int64) {
 	case flagsAdded, flagsRemoved, flagsSet:
 		c.Uint(uint64(ch.flags))
 		encodeRanges(c, ch.uids)
+	case flagsReplaced:
+		c.Uint(uint64(ch.flags))
+		c.Uint(uint64(ch.mask))
+		encodeRanges(c, ch.uids)
 	case messagesGone:
 		encodeRanges(c, ch.uids)
 	default:
@@ -113,6 +119,10 @@ func decodeChange(d *record.Decoder, version byte, f *feedRecord) (ch change, er
 	case flagsAdded, flagsRemoved, flagsSet:
 		ch.flags = Flags(d.Uint())
 		ch.uids = decodeRanges(d)
+	case flagsReplaced:
+		ch.flags = Flags(d.Uint())
+		ch.mask = Flags(d.Uint())
+		ch.uids = decodeRanges(d)
 	case messagesGone:
 		ch.uids = decodeRanges(d)
 	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions, mailboxUsed:
@@ -130,6 +140,8 @@ func (ch *change) changed(f Flags) Flags {
 		return f | ch.flags
 	case flagsRemoved:
 		return f &^ ch.flags
+	case flagsReplaced:
+		return f&^ch.mask | ch.flags
 	default:
 		return ch.flags
 	}

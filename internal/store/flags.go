@@ -16,6 +16,7 @@ const (
 type FlagChange struct {
 	Op    FlagOp
 	Flags []string // system flags and keywords; \Recent is ignored
+	Only  Flags    // of SetFlags: the flags that it may change; 0: all
 
 	// UnchangedSince, if not nil, leaves messages alone that have changed after it
 	// (RFC 7162 §3.1.3). Known, if not nil, is what the writer knows of the mailbox: it
@@ -80,8 +81,11 @@ func (tx *Tx) flagChange(b *boxTx, fc FlagChange) (change, error) {
 		return ch, nil
 	}
 	f, err := tx.flags(b, fc.Flags)
-	if fc.Op == SetFlags {
+	switch {
+	case fc.Op == SetFlags && fc.Only == 0:
 		return change{kind: flagsSet, flags: f}, err
+	case fc.Op == SetFlags:
+		return change{kind: flagsReplaced, flags: f & fc.Only, mask: fc.Only}, err
 	}
 	return change{kind: flagsAdded, flags: f}, err
 }
@@ -92,7 +96,7 @@ func (fc *FlagChange) spares(e Entry, ch change) bool {
 	if since == nil || e.ModSeq <= *since {
 		return false
 	}
-	if ch.kind == flagsSet {
+	if ch.kind == flagsSet || ch.kind == flagsReplaced {
 		return true
 	}
 	if *since == 0 {

@@ -110,6 +110,11 @@ func zone(minutes int) *time.Location {
 	return time.FixedZone("", minutes*60)
 }
 
+// setRecordEmail puts another number of its content into a record.
+func setRecordEmail(record []byte, email EmailID) {
+	binary.BigEndian.PutUint64(record[2:], uint64(email))
+}
+
 // recordEmail reads only the EmailID out of a record.
 func recordEmail(b []byte) (EmailID, error) {
 	if len(b) < recordFixed || b[0] != recordVersion {

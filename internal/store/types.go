@@ -34,8 +34,12 @@ const (
 	Draft
 )
 
+// AllFlags is every flag that there can be.
+const AllFlags = ^Flags(0)
+
 const (
-	firstKeyword = 8
+	firstKeyword   = 8
+	systemFlagBits = 1<<firstKeyword - 1
 	// MaxKeywords is how many different keywords a mailbox can have.
 	MaxKeywords = 64 - firstKeyword
 )
