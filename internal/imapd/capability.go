@@ -44,6 +44,8 @@ var capabilities = []capability{
 	{name: "WITHIN", in: anyState},
 	{name: "SAVEDATE", in: anyState},
 	{name: "SEARCH=FUZZY", in: anyState},
+	{name: "PREVIEW", in: anyState},
+	{name: "OBJECTID", in: anyState},
 
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
 	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1

@@ -9,7 +9,7 @@ import (
 )
 
 // create is CREATE (RFC 3501 §6.3.3), with the special uses of RFC 6154 §3.
-func (s *session) create(ctx context.Context, _ *command) error {
+func (s *session) create(ctx context.Context, c *command) error {
 	var name string
 	var use []string
 	if !s.mailboxArgument(&name) || !s.dec.Create(&use) || !s.dec.End() {
@@ -25,6 +25,7 @@ func (s *session) create(ctx context.Context, _ *command) error {
 		if err == nil && len(use) > 0 {
 			err = setSpecialUse(tx, m.ID, use)
 		}
+		c.code = mailboxIDCode(p.account.ID(), m.ID) // RFC 8474 §4.1
 		return err
 	})
 }

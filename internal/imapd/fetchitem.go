@@ -45,6 +45,9 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 	case imapwire.FetchModSeq:
 		f.b = appendModSeq(f.b, m.ModSeq)
 		return
+	case imapwire.FetchThreadID: // RFC 8474 §5.2
+		f.b = append(f.b, "NIL"...)
+		return
 	}
 	if m.record == nil {
 		f.lostItem(item, m)
@@ -55,6 +58,10 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 		f.b = imapwire.AppendInternalDate(f.b, m.record.InternalDate)
 	case imapwire.FetchSaveDate: // RFC 8514 §4.2
 		f.b = imapwire.AppendInternalDate(f.b, m.record.SaveDate.UTC())
+	case imapwire.FetchEmailID: // RFC 8474 §5.1
+		f.b = append(appendEmailID(append(f.b, '('), f.box.account.ID(), m.record.EmailID), ')')
+	case imapwire.FetchPreview: // made when the message came, so LAZY (RFC 8970 §4.1) is all the same
+		f.preview(m.record.Preview)
 	case imapwire.FetchEnvelope:
 		f.b = append(f.b, m.record.Envelope...)
 	case imapwire.FetchBodyStructure:
@@ -66,10 +73,23 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 	}
 }
 
+// preview appends a preview: UTF-8, and never NIL (RFC 8970 §3.2).
+func (f *fetcher) preview(text []byte) {
+	if f.reader.has(utf8Accept | rev2) {
+		f.b = imapwire.AppendStringUTF8(f.b, text)
+		return
+	}
+	f.b = imapwire.AppendString(f.b, text)
+}
+
 func (f *fetcher) lostItem(item *plannedItem, m *fetched) {
 	switch item.Attr {
 	case imapwire.FetchInternalDate:
 		f.b = imapwire.AppendInternalDate(f.b, time.Unix(m.InternalDate, 0).UTC())
+	case imapwire.FetchEmailID:
+		f.b = append(appendEmailID(append(f.b, '('), f.box.account.ID(), store.EmailID(m.Content)), ')')
+	case imapwire.FetchPreview:
+		f.preview(nil)
 	case imapwire.FetchEnvelope:
 		f.b = imapwire.AppendEnvelope(f.b, nil)
 	case imapwire.FetchBodyStructure, imapwire.FetchBody:

@@ -113,7 +113,9 @@ func (c *compiler) key(k *imapwire.SearchKey) (test, source, error) {
 	case imapwire.SearchSavedBefore, imapwire.SearchSavedOn, imapwire.SearchSavedSince:
 		return savedTest(k), fromRecord, nil
 	case imapwire.SearchEmailID:
-		return emailTest(k.Text), fromRecord, nil
+		return emailTest(c.box.account.ID(), k.Text), fromRecord, nil
+	case imapwire.SearchThreadID: // RFC 8474 §5.2: no message has one
+		return never, fromSnapshot, nil
 	case imapwire.SearchSentBefore, imapwire.SearchSentOn, imapwire.SearchSentSince:
 		return sentTest(k), fromRecord, nil
 	}

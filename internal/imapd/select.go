@@ -129,8 +129,10 @@ func (m *mailbox) describe(out *output, found *store.Mailbox) {
 	}
 	out.code("UIDVALIDITY", uint64(m.view.UIDValidity()), "UIDs are valid")
 	out.code("UIDNEXT", uint64(m.view.UIDNext()), "Next UID")
-	out.code("HIGHESTMODSEQ", uint64(m.view.modSeq()), "Highest MODSEQ") // RFC 7162 §3.1.2.1
-	if out.reader.has(rev2) {                                            // RFC 9051 §6.3.2
+	out.code("HIGHESTMODSEQ", uint64(m.view.modSeq()), "Highest MODSEQ")               // RFC 7162 §3.1.2.1
+	out.b = append(append(out.b, "* OK ["...), mailboxIDCode(m.account.ID(), m.id)...) // RFC 8474 §4.2
+	out.b = append(out.b, "] Mailbox id\r\n"...)
+	if out.reader.has(rev2) { // RFC 9051 §6.3.2
 		var attributes []string
 		if found.SpecialUse != "" {
 			attributes = append(attributes, found.SpecialUse)

@@ -11,7 +11,7 @@ import (
 // offeredStatus are the items that work without an extension that is not offered.
 const offeredStatus = imapwire.StatusMessages | imapwire.StatusRecent | imapwire.StatusUIDNext |
 	imapwire.StatusUIDValidity | imapwire.StatusUnseen | imapwire.StatusDeleted | imapwire.StatusSize |
-	imapwire.StatusDeletedStorage | imapwire.StatusHighestModSeq
+	imapwire.StatusDeletedStorage | imapwire.StatusHighestModSeq | imapwire.StatusMailboxID | imapwire.StatusAppendLimit
 
 // status is STATUS (RFC 3501 §6.3.10).
 func (s *session) status(ctx context.Context, _ *command) error {
@@ -53,15 +53,20 @@ func (s *session) appendStatus(ctx context.Context, dst []byte, n *counters, ite
 	dst = s.appendMailbox(append(dst, "* STATUS "...), n.name)
 	sep := " ("
 	items.Each(func(item imapwire.StatusItems, name string) {
-		var v uint64
-		if item == imapwire.StatusDeletedStorage {
-			v, err = n.deletedStorage(ctx)
-		} else {
-			v = n.number(item)
-		}
 		dst = append(append(append(dst, sep...), name...), ' ')
-		dst = strconv.AppendUint(dst, v, 10)
 		sep = " "
+		switch item {
+		case imapwire.StatusDeletedStorage:
+			var sum uint64
+			sum, err = n.deletedStorage(ctx)
+			dst = strconv.AppendUint(dst, sum, 10)
+		case imapwire.StatusMailboxID: // RFC 8474 §4.3
+			dst = append(appendMailboxID(append(dst, '('), n.account.ID(), n.ID), ')')
+		case imapwire.StatusAppendLimit: // RFC 7889 §3.1
+			dst = strconv.AppendInt(dst, s.srv.maxMessage, 10)
+		default:
+			dst = strconv.AppendUint(dst, n.number(item), 10)
+		}
 	})
 	return append(dst, ")\r\n"...), err
 }
