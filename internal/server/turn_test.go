@@ -99,7 +99,7 @@ func (n *nodes) start(name, dsn string) *background {
 	}
 	n.t.Cleanup(func() { engine.Close() })
 	turn := newTurn(engine, log)
-	turn.turnTimes = turnTimes{life: 5 * time.Second, renewal: 200 * time.Millisecond, loss: 2 * time.Second}
+	turn.turnTimes = turnTimes{life: 8 * time.Second, renewal: 500 * time.Millisecond, loss: 4 * time.Second}
 	return startBackground(func(ctx context.Context) {
 		turn.run(ctx, func(ctx context.Context) {
 			if now := n.working.Add(1); now != 1 {

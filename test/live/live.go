@@ -49,6 +49,7 @@ type Options struct {
 	Binary string
 	DSN    string   // of a PostgreSQL database; empty: the embedded engine
 	Users  []string // local parts of the accounts
+	Change func(*config.Config)
 
 	Domain string   // default: Domain
 	Bind   string   // an address whose usual ports are listened on; default: free ports of the loopback
@@ -119,6 +120,9 @@ func (s *Server) configure(t testing.TB, o Options) {
 	}
 	if o.DSN != "" {
 		c.Store = config.Store{Engine: config.Postgres, DSN: o.DSN}
+	}
+	if o.Change != nil {
+		o.Change(c)
 	}
 	var text bytes.Buffer
 	if err := config.Write(&text, *c); err != nil {

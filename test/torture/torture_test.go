@@ -60,12 +60,16 @@ type world struct {
 	ledger                   *ledger
 	editors                  []*editor
 	pops                     []*popper
+	far                      *far
 	proven                   map[string]bool // messages whose text was read back whole
 }
 
 func newWorld(t *testing.T, dsn string) *world {
 	w := &world{users: []string{"alice", "bob", "carol"}, poppers: []string{"paul", "petra"}, ledger: newLedger(), proven: map[string]bool{}}
-	w.server = live.Install(t, live.Options{Binary: binary, DSN: dsn, Users: append(append([]string{}, w.users...), w.poppers...)})
+	w.far = newFar(t, *seed)
+	w.server = live.Install(t, live.Options{
+		Binary: binary, DSN: dsn, Users: append(append([]string{}, w.users...), w.poppers...), Change: w.far.route,
+	})
 	w.smtp, w.lmtp = w.server.Addr(config.SMTP), w.server.Addr(config.LMTP)
 	w.imaps, w.pop3s = w.server.Addr(config.IMAPS), w.server.Addr(config.POP3S)
 	for n, user := range []string{"alice", "carol", "carol"} { // two share an account
@@ -107,6 +111,7 @@ func (w *world) round(t *testing.T, round int, dice *rand.Rand) {
 	close(dead)
 	w.server.Kill()
 	clients.Wait()
+	w.far.next(t, w.server.Dir)
 
 	stopped := round%2 == 1 // verify knows both a stopped store and a running server
 	if stopped {
@@ -119,6 +124,7 @@ func (w *world) round(t *testing.T, round int, dice *rand.Rand) {
 	if err := w.count(); err != nil {
 		t.Errorf("round %d: counting: %v", round, err)
 	}
+	w.far.settle(t, round)
 	w.report(t, round)
 	t.Logf("round %d: killed after %v with %d deliveries acknowledged, %d before",
 		round, life.Round(time.Millisecond), w.acknowledged(), before)
@@ -152,6 +158,9 @@ func (w *world) drive(t *testing.T, clients *sync.WaitGroup, dead <-chan struct{
 		start("smtp", func(dice *rand.Rand) error { return w.send("smtp", everyone, dice) })
 	}
 	start("lmtp", func(dice *rand.Rand) error { return w.send("lmtp", everyone, dice) })
+	for range 2 {
+		start("relay", w.relay)
+	}
 	for _, e := range w.editors {
 		start("imap "+e.work, func(dice *rand.Rand) error { return w.edit(e, dice) })
 	}
