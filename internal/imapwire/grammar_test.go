@@ -75,6 +75,13 @@ var grammar = map[string]func(d *Decoder) []byte{
 		}
 		return b
 	},
+	"NOTIFY": func(d *Decoder) (b []byte) {
+		var o NotifyOptions
+		if d.SP() && d.Notify(&o, d.Mailbox) {
+			b = AppendNotify(append(b, ' '), &o)
+		}
+		return b
+	},
 	"STATUS": func(d *Decoder) (b []byte) {
 		var name string
 		var items StatusItems
