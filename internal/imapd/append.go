@@ -125,6 +125,7 @@ func (s *session) incoming(ctx context.Context, body io.Reader) (*store.Message,
 // deliver puts the messages into the mailbox and gives the APPENDUID (RFC 4315 §3).
 func (s *session) deliver(ctx context.Context, up *upload) (code string, err error) {
 	var uidValidity uint32
+	var id store.MailboxID
 	var uids []store.UID
 	err = up.place.account.Update(ctx, func(tx *store.Tx) error {
 		uids = uids[:0]
@@ -135,7 +136,7 @@ func (s *session) deliver(ctx context.Context, up *upload) (code string, err err
 		if err != nil {
 			return err
 		}
-		uidValidity = m.UIDValidity
+		id, uidValidity = m.ID, m.UIDValidity
 		for _, p := range up.parts {
 			uid, err := tx.Append(m.ID, p.Message, p.AppendOptions)
 			if err != nil {
@@ -145,6 +146,7 @@ func (s *session) deliver(ctx context.Context, up *upload) (code string, err err
 		}
 		return nil
 	})
+	s.noteOwn(up.place.account, id, uids)
 	b := strconv.AppendUint([]byte("APPENDUID "), uint64(uidValidity), 10)
 	return string(imapwire.AppendNums(append(b, ' '), uids)), err
 }

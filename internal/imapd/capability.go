@@ -35,6 +35,7 @@ var capabilities = []capability{
 	{name: "QRESYNC", in: anyState},
 	{name: "UTF8=ACCEPT", in: anyState},
 	{name: "UIDONLY", in: anyState},
+	{name: "NOTIFY", in: anyState},
 	{name: "CREATE-SPECIAL-USE", in: anyState},
 	{name: "LIST-EXTENDED", in: anyState},
 	{name: "LIST-STATUS", in: anyState},

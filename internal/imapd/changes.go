@@ -14,6 +14,7 @@ import (
 type telling struct {
 	expunge bool       // with EXPUNGE; without, what is gone becomes a ghost
 	uid     bool       // a UID command is under way: each FETCH has the UID (RFC 3501 §6.4.8)
+	due     bool       // also if the client does not want to hear of others' changes
 	own     *ownChange // what the client has just done itself, or nil
 }
 
@@ -29,6 +30,9 @@ type ownChange struct {
 // catchUp tells the client what has changed in its mailbox. The store is only asked
 // if anything has happened in the account. Its error ends the session.
 func (s *session) catchUp(ctx context.Context, t telling) error {
+	if s.deaf() && !t.due {
+		return nil
+	}
 	if !s.stale.Swap(false) {
 		return s.tell(s.box.view.Snapshot, t)
 	}
@@ -66,13 +70,18 @@ func (s *session) tell(after *store.Snapshot, t telling) error {
 	}
 	if changes.Appended > 0 {
 		out.exists(m)
+		if m.newFrom == 0 && s.notify != nil && s.notify.plan != nil {
+			m.newFrom = before.UIDNext()
+		}
 	}
 	what := s.unasked(t.uid)
 	if t.own != nil {
 		changes.Changed = t.own.tell(out, m, before, changes.Changed, what)
 	}
-	for _, seq := range changes.Changed {
-		out.change(m, seq, m.view.At(seq), what)
+	if s.tellsFlags() {
+		for _, seq := range changes.Changed {
+			out.change(m, seq, m.view.At(seq), what)
+		}
 	}
 	return s.closeOutput(out)
 }
@@ -204,8 +213,9 @@ func (s *session) unasked(uid bool) items {
 	if s.enabled.has(condStore) {
 		what |= withModSeq
 	}
-	// RFC 7162 §3.2.4, RFC 9051 appendix E: with the UID, also outside of UID commands.
-	uid = uid || s.enabled.has(condStore|rev2)
+	// With the UID, also outside of UID commands: RFC 7162 §3.2.4, RFC 9051 appendix E,
+	// RFC 5465 §5.1.
+	uid = uid || s.enabled.has(condStore|rev2) || s.notify != nil
 	if uid && !s.enabled.has(uidOnly) {
 		what |= withUID
 	}

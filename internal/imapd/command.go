@@ -28,6 +28,7 @@ type spec struct {
 	// numbered: message numbers must not change while it runs, nor in its responses
 	// (RFC 3501 §7.4.1).
 	numbered bool
+	expunges bool // it makes messages go, and they are told of whatever NOTIFY says
 }
 
 var commands = map[string]spec{
@@ -53,23 +54,24 @@ var commands = map[string]spec{
 	"LSUB":        {in: loggedIn, run: (*session).lsub},
 	"STATUS":      {in: loggedIn, run: (*session).status},
 	"APPEND":      {in: loggedIn, run: (*session).append},
+	"NOTIFY":      {in: loggedIn, run: (*session).setNotify},
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 
 	"CHECK":       {in: selected, run: (*session).noop},
 	"CLOSE":       {in: selected, run: (*session).closeMailbox},
 	"UNSELECT":    {in: selected, run: (*session).unselect},
-	"EXPUNGE":     {in: selected, run: (*session).expunge},
+	"EXPUNGE":     {in: selected, run: (*session).expunge, expunges: true},
 	"SEARCH":      {in: selected, run: (*session).search, numbered: true},
 	"FETCH":       {in: selected, run: (*session).fetch, numbered: true},
 	"STORE":       {in: selected, run: (*session).store, numbered: true},
 	"COPY":        {in: selected, run: (*session).copy},
-	"MOVE":        {in: selected, run: (*session).move},
-	"UID EXPUNGE": {in: selected, run: (*session).expunge},
+	"MOVE":        {in: selected, run: (*session).move, expunges: true},
+	"UID EXPUNGE": {in: selected, run: (*session).expunge, expunges: true},
 	"UID SEARCH":  {in: selected, run: (*session).search},
 	"UID FETCH":   {in: selected, run: (*session).fetch},
 	"UID STORE":   {in: selected, run: (*session).store},
 	"UID COPY":    {in: selected, run: (*session).copy},
-	"UID MOVE":    {in: selected, run: (*session).move},
+	"UID MOVE":    {in: selected, run: (*session).move, expunges: true},
 }
 
 // command is a command under way.
@@ -180,10 +182,13 @@ func (s *session) finish(ctx context.Context, c *command, err error) error {
 		return nil
 	}
 	if s.box != nil {
-		if err := s.catchUp(ctx, telling{expunge: !c.spec.numbered, uid: c.uid}); err != nil {
+		if err := s.catchUp(ctx, telling{expunge: !c.spec.numbered, uid: c.uid, due: c.spec.expunges}); err != nil {
 			return err
 		}
 		s.tellModSeq(c, err == nil)
+	}
+	if err := s.tellAround(ctx); err != nil {
+		return err
 	}
 	switch {
 	case err != nil:

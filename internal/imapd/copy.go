@@ -73,6 +73,7 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 	if err != nil {
 		return result, err
 	}
+	var into store.MailboxID
 	from, wanted := s.box, s.box.view.count(sel.uids)
 	accounts := []store.AccountID{from.account.ID(), p.account.ID()}
 	err = s.srv.store.Update(ctx, accounts, func(tx *store.MultiTx) error {
@@ -84,7 +85,7 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 		if err != nil {
 			return err
 		}
-		result.uidValidity = to.UIDValidity
+		into, result.uidValidity = to.ID, to.UIDValidity
 		result.Copied, err = how(store.Transfer{
 			Src: src, From: from.id, UIDs: sel.uids, Dst: dst, To: to.ID, Keep: p.rights.Flags(),
 		})
@@ -93,6 +94,7 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 		}
 		return err
 	})
+	s.noteOwn(p.account, into, result.To)
 	return result, err
 }
 

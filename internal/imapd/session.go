@@ -30,10 +30,13 @@ type session struct {
 	readErr   error // the connection failed during a command
 	mistakes  int   // bad commands in a row
 
-	stopWatch func()          // nil until something is watched
-	watched   store.AccountID // by stopWatch
-	stale     atomic.Bool     // the account may have changed since the last look
-	wake      atomic.Bool     // wake the connection when it becomes stale
+	notify     *notification   // what the client wants to hear of; nil until it says so
+	stopAround func()          // nil until the user's own account is watched for NOTIFY
+	stopWatch  func()          // nil until something is watched
+	watched    store.AccountID // by stopWatch
+	stale      atomic.Bool     // the account may have changed since the last look at the selected mailbox
+	elsewhere  atomic.Bool     // the user's own account may have since the last look at its other mailboxes
+	wake       atomic.Bool     // wake the connection when anything becomes stale
 }
 
 // maxMistakes is how many bad commands in a row a client may send: one that does not
@@ -51,8 +54,10 @@ func (s *session) greet() {
 }
 
 func (s *session) close() {
-	if s.stopWatch != nil {
-		s.stopWatch()
+	for _, stop := range []func(){s.stopWatch, s.stopAround} {
+		if stop != nil {
+			stop()
+		}
 	}
 }
 
@@ -79,10 +84,7 @@ func (s *session) run(ctx context.Context) {
 func (s *session) interrupted(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, wire.ErrWoken):
-		if s.idler != nil && s.box != nil {
-			return s.catchUp(ctx, telling{expunge: true})
-		}
-		return nil
+		return s.woken(ctx)
 	case errors.Is(err, wire.ErrLineTooLong):
 		s.line("* BAD [LIMIT] The line is too long")
 		return s.mistake()

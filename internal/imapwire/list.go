@@ -185,6 +185,7 @@ type ListEntry struct {
 	Name       string     // UTF-8
 	UTF8       bool       // write it so
 	ChildInfo  ListSelect // which options select something below the name (RFC 5258 §3.5)
+	OldName    string     // a name that the mailbox had before; empty: none (RFC 9051 §6.3.9.7)
 }
 
 // AppendListEntry appends a LIST response behind the word LIST or LSUB.
@@ -196,10 +197,13 @@ func AppendListEntry(dst []byte, e *ListEntry) []byte {
 		dst = AppendString(dst, []byte{e.Separator})
 	}
 	dst = append(dst, ' ')
+	name := AppendMailbox
 	if e.UTF8 {
-		dst = AppendMailboxUTF8(dst, e.Name)
-	} else {
-		dst = AppendMailbox(dst, e.Name)
+		name = AppendMailboxUTF8
+	}
+	dst = name(dst, e.Name)
+	if e.OldName != "" {
+		dst = append(name(append(dst, ` ("OLDNAME" (`...), e.OldName), "))"...)
 	}
 	sep := ` ("CHILDINFO" (`
 	for _, option := range listSelects {

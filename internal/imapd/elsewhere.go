@@ -1,0 +1,184 @@
+package imapd
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
+)
+
+// maxWatched is how many mailboxes a session watches at the most: it remembers a
+// little of each.
+const maxWatched = 20_000
+
+// overview is the mailboxes of an account at one moment.
+type overview struct {
+	mailboxes  []store.Mailbox // by name
+	byID       map[store.MailboxID]int
+	subscribed []string // sorted; nil if nobody wants to know
+}
+
+// overview looks at all mailboxes.
+func (s *session) overview(ctx context.Context, n *notification) (*overview, error) {
+	mailboxes, err := s.account.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := &overview{mailboxes: mailboxes, byID: make(map[store.MailboxID]int, len(mailboxes))}
+	for i := range mailboxes {
+		o.byID[mailboxes[i].ID] = i
+	}
+	if n.needsSubscriptions() {
+		o.subscribed, err = s.account.Subscriptions(ctx)
+	}
+	return o, err
+}
+
+func (o *overview) mailbox(id store.MailboxID) *store.Mailbox {
+	if i, ok := o.byID[id]; ok {
+		return &o.mailboxes[i]
+	}
+	return nil
+}
+
+// find looks a name up: where it is among the mailboxes, or would be.
+func (o *overview) find(name string) (i int, exists bool) {
+	return slices.BinarySearchFunc(o.mailboxes, name, func(m store.Mailbox, name string) int { return strings.Compare(m.Name, name) })
+}
+
+func (o *overview) isSubscribed(name string) bool {
+	_, ok := slices.BinarySearch(o.subscribed, name)
+	return ok
+}
+
+func (n *notification) needsSubscriptions() bool {
+	return slices.ContainsFunc(n.groups, func(g imapwire.NotifyGroup) bool {
+		return g.Filter == imapwire.NotifySubscribed || g.Events&^imapwire.MessageEvents != 0
+	})
+}
+
+// wants is the events that the client wants to hear of for a name (RFC 5465 §6).
+func (n *notification) wants(name string, o *overview) (events imapwire.NotifyEvents) {
+	for i := range n.groups {
+		if g := &n.groups[i]; covers(g, name, o) {
+			events |= g.Events
+		}
+	}
+	return events
+}
+
+// covers: RFC 5465 §6.3: mail may be delivered to any mailbox, so INBOXES is PERSONAL.
+func covers(g *imapwire.NotifyGroup, name string, o *overview) bool {
+	switch g.Filter {
+	case imapwire.NotifySubscribed:
+		return o.isSubscribed(name)
+	case imapwire.NotifyMailboxes:
+		return slices.Contains(g.Mailboxes, name)
+	case imapwire.NotifySubtree:
+		return slices.ContainsFunc(g.Mailboxes, func(top string) bool {
+			return name == top || strings.HasPrefix(name, top+store.Separator)
+		})
+	}
+	return true
+}
+
+// tellElsewhere tells what has happened in other mailboxes, and to mailboxes
+// themselves. However long the client did not read, it is told how things stand, and
+// nothing is kept for it.
+func (s *session) tellElsewhere(ctx context.Context) error {
+	n := s.notify
+	if len(n.groups) == 0 || !s.elsewhere.Swap(false) {
+		return nil
+	}
+	now, err := s.overview(ctx, n)
+	if err != nil {
+		s.conn.Log().Warn("looking for changes of mailboxes failed", "error", err)
+		s.elsewhere.Store(true)
+		return nil
+	}
+	if len(now.mailboxes) > maxWatched { // RFC 5465 §5.8
+		s.line("* OK [NOTIFICATIONOVERFLOW] There are too many mailboxes to watch them all")
+		s.notify = &notification{}
+		s.setWake()
+		return nil
+	}
+	before := n.known
+	n.known = now
+	out := s.newOutput()
+	n.tellNames(out, before, now)
+	for i := range now.mailboxes {
+		m := &now.mailboxes[i]
+		if items := s.changedItems(n, before, m); items != 0 {
+			out.b, err = s.appendStatus(ctx, out.b, &counters{s.account, m, m.Name}, items)
+			out.writeIfFull()
+		}
+	}
+	if writeErr := s.closeOutput(out); writeErr != nil {
+		return writeErr
+	}
+	if err != nil {
+		s.conn.Log().Warn("telling how a mailbox stands failed", "error", err)
+	}
+	return nil
+}
+
+// changedItems is what a STATUS tells of a mailbox since it was looked at; nothing if
+// that does not concern the client.
+func (s *session) changedItems(n *notification, before *overview, m *store.Mailbox) (items imapwire.StatusItems) {
+	if s.isSelected(s.account, m.ID) {
+		return 0
+	}
+	events := n.wants(m.Name, n.known)
+	was := before.mailbox(m.ID)
+	if was == nil {
+		if _, replaced := before.find(m.Name); events&imapwire.MessageEvents == 0 || !replaced && m.Messages == 0 {
+			return 0
+		}
+		was = &store.Mailbox{}
+		items |= imapwire.StatusUIDValidity
+	}
+	if was.HighestModSeq == m.HighestModSeq {
+		return 0
+	}
+	// RFC 5465 §5.2, §5.3
+	if events&imapwire.EventMessageNew != 0 && (was.UIDNext != m.UIDNext || was.Messages != m.Messages) {
+		items |= imapwire.StatusMessages | imapwire.StatusUIDNext
+	}
+	if events&imapwire.EventFlagChange != 0 { // §5.1
+		if was.Unseen != m.Unseen {
+			items |= imapwire.StatusUIDValidity | imapwire.StatusUnseen
+		} else if items == 0 && s.enabled.has(condStore) {
+			items |= imapwire.StatusUIDValidity
+		}
+	}
+	if items != 0 && s.enabled.has(condStore) {
+		items |= imapwire.StatusHighestModSeq
+	}
+	return items
+}
+
+// tellStanding tells how the mailboxes stand that are watched (RFC 5465 §3.1).
+func (s *session) tellStanding(ctx context.Context, n *notification) (err error) {
+	out := s.newOutput()
+	for i := range n.known.mailboxes {
+		m := &n.known.mailboxes[i]
+		events := n.wants(m.Name, n.known)
+		if events&imapwire.EventMessageNew == 0 || s.isSelected(s.account, m.ID) {
+			continue
+		}
+		items := imapwire.StatusMessages | imapwire.StatusUIDNext | imapwire.StatusUIDValidity
+		if events&imapwire.EventFlagChange != 0 {
+			items |= imapwire.StatusHighestModSeq
+		}
+		if out.b, err = s.appendStatus(ctx, out.b, &counters{s.account, m, m.Name}, items); err != nil {
+			break
+		}
+		out.writeIfFull()
+	}
+	if s.readErr = s.closeOutput(out); s.readErr != nil {
+		return s.readErr
+	}
+	return err
+}
