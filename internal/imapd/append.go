@@ -61,11 +61,8 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 		if !s.dec.AppendMessage(&m) {
 			return s.syntax()
 		}
-		switch {
-		case m.UTF8 && !s.enabled.has(utf8Accept): // RFC 6855 §4
+		if m.UTF8 && !s.enabled.has(utf8Accept) { // RFC 6855 §4
 			return bad("ENABLE UTF8=ACCEPT first")
-		case m.Literal.Binary && !m.UTF8:
-			return bad("BINARY is not offered")
 		}
 		// Before a client is asked for a literal, it is told what can be known already.
 		if err := s.mayAppend(ctx, up, m.Literal.Size); err != nil {
@@ -75,7 +72,9 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 		if !ok {
 			return s.syntax()
 		}
-		stored, err := s.incoming(ctx, body)
+		// RFC 3516 §4.4: what comes as a literal8 may be binary, so nothing in it is changed.
+		raw := m.Literal.Binary && !m.UTF8
+		stored, err := s.incoming(ctx, body, raw)
 		if err != nil {
 			s.dec.Resume()
 			return err
@@ -88,6 +87,9 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 	}
 	return nil
 }
+
+// appendLimit is the size of the largest message that is taken (RFC 7889 §2).
+func (srv *Server) appendLimit() string { return strconv.FormatInt(srv.maxMessage, 10) }
 
 // mayAppend reports why a message of this size will not be taken.
 func (s *session) mayAppend(ctx context.Context, up *upload, size int64) error {
@@ -112,10 +114,15 @@ func (s *session) mayAppend(ctx context.Context, up *upload, size int64) error {
 	return err
 }
 
-// incoming reads a message. It reads to the end of body, also if it fails.
-func (s *session) incoming(ctx context.Context, body io.Reader) (*store.Message, error) {
+// incoming reads a message, with all line ends made CRLF unless it is to be stored raw.
+// It reads to the end of body, also if it fails.
+func (s *session) incoming(ctx context.Context, body io.Reader, raw bool) (*store.Message, error) {
 	in := s.srv.store.NewIncoming(ctx)
-	if _, err := io.Copy(message.NewCRLFWriter(in), body); err != nil {
+	var w io.Writer = in
+	if !raw {
+		w = message.NewCRLFWriter(in)
+	}
+	if _, err := io.Copy(w, body); err != nil {
 		in.Abort()
 		return nil, err
 	}

@@ -12,6 +12,8 @@ type capability struct {
 	name string
 	in   states                // in which it is told
 	when func(s *session) bool // what else it takes; nil: nothing
+
+	value func(srv *Server) string // what follows the name; nil: nothing
 }
 
 // capabilities is all that works here, one row each, in the order in which it is told.
@@ -47,6 +49,8 @@ var capabilities = []capability{
 	{name: "SEARCH=FUZZY", in: anyState},
 	{name: "PREVIEW", in: anyState},
 	{name: "OBJECTID", in: anyState},
+	{name: "BINARY", in: anyState},
+	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
 
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
 	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1
@@ -68,6 +72,9 @@ func (s *session) capabilities() string {
 	for i := range capabilities {
 		if c := &capabilities[i]; c.in&state != 0 && (c.when == nil || c.when(s)) {
 			list.WriteString(c.name)
+			if c.value != nil {
+				list.WriteString(c.value(s.srv))
+			}
 			list.WriteByte(' ')
 		}
 	}

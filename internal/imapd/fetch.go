@@ -48,6 +48,8 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 		return err
 	case f.damaged:
 		return no("CORRUPTION", "Some of these messages are damaged, and shown as far as they can be read")
+	case f.unknownCTE: // RFC 3516 §4.3
+		return no("UNKNOWN-CTE", "Some of these parts have a Content-Transfer-Encoding that this server does not know")
 	case sel.gone:
 		return errExpunged
 	}
@@ -79,6 +81,8 @@ type fetcher struct {
 	scratch []byte    // for header fields
 	unseen  collector // messages to set \Seen for
 	damaged bool      // there were messages that could not be read
+
+	unknownCTE bool // there were parts in an encoding that nobody knows
 }
 
 // visit is called with one message after another, until it returns false.

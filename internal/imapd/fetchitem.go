@@ -68,6 +68,10 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 		f.b = append(f.b, m.record.BodyStructure...)
 	case imapwire.FetchBody:
 		f.b = imapwire.BodyFromStructure(f.b, m.record.BodyStructure)
+	case imapwire.FetchBinary:
+		f.binary(item, m)
+	case imapwire.FetchBinarySize:
+		f.binarySize(item, m)
 	default:
 		f.section(item, m)
 	}
@@ -90,6 +94,8 @@ func (f *fetcher) lostItem(item *plannedItem, m *fetched) {
 		f.b = append(appendEmailID(append(f.b, '('), f.box.account.ID(), store.EmailID(m.Content)), ')')
 	case imapwire.FetchPreview:
 		f.preview(nil)
+	case imapwire.FetchBinarySize:
+		f.b = append(f.b, '0')
 	case imapwire.FetchEnvelope:
 		f.b = imapwire.AppendEnvelope(f.b, nil)
 	case imapwire.FetchBodyStructure, imapwire.FetchBody:

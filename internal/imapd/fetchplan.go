@@ -22,8 +22,8 @@ var sources = map[imapwire.FetchAttr]source{
 	imapwire.FetchInternalDate: fromRecord, imapwire.FetchSaveDate: fromRecord, imapwire.FetchEnvelope: fromRecord,
 	imapwire.FetchBody: fromRecord, imapwire.FetchBodyStructure: fromRecord,
 	imapwire.FetchEmailID: fromRecord, imapwire.FetchThreadID: fromSnapshot, imapwire.FetchPreview: fromRecord,
-	imapwire.FetchSection: fromBody,
-	imapwire.FetchRFC822:  fromBody, imapwire.FetchRFC822Header: fromBody, imapwire.FetchRFC822Text: fromBody,
+	imapwire.FetchSection: fromBody, imapwire.FetchBinary: fromBody, imapwire.FetchBinarySize: fromBody,
+	imapwire.FetchRFC822: fromBody, imapwire.FetchRFC822Header: fromBody, imapwire.FetchRFC822Text: fromBody,
 }
 
 // fetchPlan is a FETCH thought through once, for all of its messages.
@@ -72,10 +72,14 @@ func (p *fetchPlan) add(item *imapwire.FetchItem, from source) {
 		it.Section.Specifier, it.Peek = imapwire.Header, true // RFC 3501 §6.4.5
 	case imapwire.FetchRFC822Text:
 		it.Section.Specifier = imapwire.Text
+	case imapwire.FetchBinarySize:
+		it.Peek = true
 	}
 	if from == fromBody {
-		it.Attr = imapwire.FetchSection
 		p.seen = p.seen || !it.Peek
+		if it.Attr != imapwire.FetchBinary && it.Attr != imapwire.FetchBinarySize {
+			it.Attr = imapwire.FetchSection
+		}
 	}
 	if s := it.Section.Specifier; s == imapwire.HeaderFields || s == imapwire.HeaderFieldsNot {
 		it.fields = newFieldSet(it.Section.Fields, s == imapwire.HeaderFieldsNot)

@@ -15,6 +15,21 @@ func DecodeTransfer(encoding string, r io.Reader) io.Reader {
 	return r
 }
 
+// IsEncoded reports whether DecodeTransfer changes anything.
+func IsEncoded(encoding string) bool { return transferDecoder(encoding) != nil }
+
+// KnownEncoding reports whether DecodeTransfer gives what the sender meant: it does not
+// for encodings that no RFC defines.
+func KnownEncoding(encoding string) bool {
+	switch strings.ToLower(trimEncoding(encoding)) {
+	case "", "7bit", "8bit", "binary":
+		return true
+	}
+	return IsEncoded(encoding)
+}
+
+func trimEncoding(encoding string) string { return strings.Trim(encoding, " \t\r\n\"") }
+
 // decodeBody is DecodeTransfer for a body, or the start of one, that is all there.
 func decodeBody(encoding string, body []byte) []byte {
 	dec := transferDecoder(encoding)
@@ -33,7 +48,7 @@ type stepDecoder interface {
 }
 
 func transferDecoder(encoding string) stepDecoder {
-	switch encoding = strings.Trim(encoding, " \t\r\n\""); {
+	switch encoding = trimEncoding(encoding); {
 	case strings.EqualFold(encoding, "base64"):
 		return &base64Decoder{}
 	case strings.EqualFold(encoding, "quoted-printable"):

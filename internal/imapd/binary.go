@@ -1,0 +1,177 @@
+package imapd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"strconv"
+
+	"posthorn/internal/imapwire"
+	"posthorn/internal/message"
+)
+
+// encoded is a part of a message that is to be sent without its transfer encoding
+// (RFC 3516). It is decoded once to learn its size and once more to be sent, so that
+// none of it has to be kept, however large it is.
+type encoded struct {
+	src      io.ReaderAt
+	from, to int64
+	encoding string
+	text     bool // its line ends are made CRLF, whatever was encoded (RFC 9051 §7.5.2)
+}
+
+// plain reports that the bytes are sent as they are stored.
+func (p *encoded) plain() bool { return !p.text && !message.IsEncoded(p.encoding) }
+
+// copyTo writes the decoded bytes to w, until w has enough.
+func (p *encoded) copyTo(w io.Writer) error {
+	if p.text {
+		w = message.NewCRLFWriter(w)
+	}
+	src := bufio.NewReaderSize(io.NewSectionReader(p.src, p.from, p.to-p.from), 64<<10)
+	_, err := io.Copy(w, message.DecodeTransfer(p.encoding, src))
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// errEnough is what writers return that want no more.
+var errEnough = errors.New("imapd: enough")
+
+// binary appends what BINARY[…]<…> asks for; NIL if there is no such part.
+func (f *fetcher) binary(item *plannedItem, m *fetched) {
+	p := f.encoded(item, m)
+	if p == nil {
+		f.b = append(f.b, "NIL"...)
+		return
+	}
+	start, end := int64(0), int64(math.MaxInt64)
+	if item.Partial != nil { // RFC 3516 §4.2: of the decoded bytes
+		start, end = item.Partial.Offset, addOrMax(item.Partial.Offset, item.Partial.Count)
+	}
+	look := meter{from: start, to: end}
+	if err := p.copyTo(&look); err != nil {
+		f.unreadable(m, err)
+		f.b = append(f.b, "NIL"...)
+		return
+	}
+	size := max(0, min(look.size, end)-start)
+	if look.nul { // RFC 3516 §4.3: a string for whatever can be one
+		f.b = append(f.b, '~')
+	}
+	f.b = imapwire.AppendLiteralHeader(f.b, size)
+	w := &window{fetcher: f, skip: start, left: size, stream: m.file != nil}
+	if err := p.copyTo(w); f.err == nil && w.left > 0 {
+		f.unreadable(m, err)
+		w.pad()
+	}
+}
+
+// binarySize appends the size of what BINARY[…] gives.
+func (f *fetcher) binarySize(item *plannedItem, m *fetched) {
+	look := meter{to: math.MaxInt64}
+	switch p := f.encoded(item, m); {
+	case p == nil:
+	case p.plain():
+		look.size = p.to - p.from
+	default:
+		if err := p.copyTo(&look); err != nil {
+			f.unreadable(m, err)
+		}
+	}
+	f.b = strconv.AppendInt(f.b, look.size, 10)
+}
+
+// encoded finds a part; nil if there is none, or if it cannot be decoded.
+func (f *fetcher) encoded(item *plannedItem, m *fetched) *encoded {
+	p := &encoded{src: m.file}
+	switch {
+	case m.body != nil:
+		p.src = bytes.NewReader(m.body)
+	case m.file == nil: // it could not be opened
+		f.damaged = true
+		return nil
+	}
+	var ok bool
+	if p.from, p.to, ok = m.locate(item.Section); !ok {
+		return nil
+	}
+	if len(item.Section.Part) == 0 { // the message, whose header does not speak of itself
+		return p
+	}
+	part := m.parts.Find(item.Section.Part)
+	if part.Kind == message.Multipart { // RFC 2045 §6.4: only its parts are encoded
+		return p
+	}
+	if !message.KnownEncoding(part.Encoding) {
+		f.unknownCTE = true
+		return nil
+	}
+	p.encoding, p.text = part.Encoding, part.Kind == message.Leaf && part.Type == "text"
+	return p
+}
+
+// unreadable notes that a body cannot be read.
+func (f *fetcher) unreadable(m *fetched, err error) {
+	f.damaged = true
+	f.conn.Log().Error("reading a message failed", "uid", m.UID, "error", err)
+}
+
+// meter looks at bytes from one place to another, and counts up to there.
+type meter struct {
+	from, to int64
+	size     int64
+	nul      bool // there is a NUL in them
+}
+
+func (w *meter) Write(p []byte) (int, error) {
+	if skip := w.from - w.size; !w.nul && skip < int64(len(p)) {
+		w.nul = bytes.IndexByte(p[max(0, skip):min(int64(len(p)), w.to-w.size)], 0) >= 0
+	}
+	if w.size += int64(len(p)); w.size >= w.to {
+		return len(p), errEnough
+	}
+	return len(p), nil
+}
+
+// window passes on what is announced already: so many bytes, after others.
+type window struct {
+	*fetcher
+	skip, left int64
+	stream     bool // no view of the store is open, so it may be written to the client
+}
+
+func (w *window) Write(p []byte) (int, error) {
+	n := len(p)
+	cut := min(w.skip, int64(n))
+	w.skip -= cut
+	p = p[cut:]
+	p = p[:min(w.left, int64(len(p)))]
+	w.left -= int64(len(p))
+	w.b = append(w.b, p...)
+	if w.stream {
+		w.writeIfFull()
+	}
+	if w.left == 0 || w.err != nil {
+		return n, errEnough
+	}
+	return n, nil
+}
+
+// pad makes up for what cannot be read.
+func (w *window) pad() {
+	blanks := bytes.Repeat([]byte{' '}, 4<<10)
+	for w.left > 0 && w.err == nil {
+		w.Write(blanks)
+	}
+}
+
+func addOrMax(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
