@@ -18,8 +18,7 @@ run: build
 test: deps race peers
 	@$(MAKE) --no-print-directory torture ROUNDS=1
 
-deps:
-	@test/deps
+deps: ; @test/deps
 
 race:
 	$(say) "tests of every package, with the race detector"
@@ -52,8 +51,9 @@ vuln: bin/staticcheck
 	$(say) "known vulnerabilities: govulncheck, which asks vuln.go.dev"
 	bin/govulncheck ./...
 bench:
-	$(say) "the Go benchmarks"
+	$(say) "the Go benchmarks, and relaying beside Postfix (needs root)"
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) run ./bench/relay -messages 10000 -rounds 1
 
 fuzz:
 	$(say) "every fuzz target for $(FUZZTIME)"
