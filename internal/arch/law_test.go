@@ -9,7 +9,7 @@ var floors = map[string]int{
 	"internal/fault": 0, "internal/obs": 0, "internal/config": 0,
 
 	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/record": 1, "internal/sasl": 1,
-	"internal/smtpwire": 1, "internal/imapwire": 1,
+	"internal/smtpwire": 1, "internal/imapwire": 1, "internal/casemap": 1,
 
 	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2,
 	"internal/dkim": 2, "internal/spf": 2, "internal/dmarc": 2, "internal/arc": 2, "internal/mtasts": 2,
@@ -70,7 +70,7 @@ var outside = map[string][]string{
 	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server", "bench/relay"},
 	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
 	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
-	"golang.org/x/text":                   {"internal/addr", "internal/directory", "internal/message", "internal/store", "test/peers"},
+	"golang.org/x/text":                   {"internal/addr", "internal/casemap", "internal/directory", "internal/message", "internal/store", "test/peers"},
 }
 
 // outsideOfTests are the modules that any test may import, in addition.

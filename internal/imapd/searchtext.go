@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"posthorn/internal/casemap"
 	"posthorn/internal/message"
 )
 
-// needle is a text to look for, folded: a text contains it if the folded text does
-// (RFC 3501 §6.4.4: without regard to case).
+// needle is a text to look for, folded by casemap: a text contains it if the folded text
+// does (RFC 5255 §4.2: without regard to case and to how characters are composed).
 type needle struct{ folded []byte }
 
 var errCharset = no("BADCHARSET (UTF-8 US-ASCII)", "This charset is not known")
@@ -24,7 +24,7 @@ func newNeedle(charset, text string) (*needle, error) {
 		}
 		text = string(decoded)
 	}
-	return &needle{fold(nil, []byte(text))}, nil
+	return &needle{casemap.Append(nil, text)}, nil
 }
 
 // knownCharset reports whether texts in a charset can be understood: of one that is
@@ -49,25 +49,6 @@ func knownCharset(name string) bool {
 	return false
 }
 
-// fold appends text in lower case.
-func fold(dst, text []byte) []byte {
-	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			if c >= 'A' && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			dst = append(dst, c)
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRune(text[i:])
-		dst = utf8.AppendRune(dst, unicode.ToLower(r))
-		i += n
-	}
-	return dst
-}
-
 // inValue looks into the value of a header field, decoded.
 func (n *needle) inValue(value []byte) bool {
 	if len(n.folded) == 0 {
@@ -75,9 +56,9 @@ func (n *needle) inValue(value []byte) bool {
 	}
 	var room [256]byte
 	if isPlain(value) {
-		return bytes.Contains(fold(room[:0], value), n.folded)
+		return bytes.Contains(casemap.Append(room[:0], value), n.folded)
 	}
-	return bytes.Contains(fold(room[:0], []byte(message.DecodeHeader(string(value)))), n.folded)
+	return bytes.Contains(casemap.Append(room[:0], []byte(message.DecodeHeader(string(value)))), n.folded)
 }
 
 // isPlain reports that there is nothing to decode in a header value.
@@ -103,7 +84,7 @@ func (n *needle) in(r io.Reader) bool {
 		if err == nil {
 			whole = completeRunes(text)
 		}
-		folded = fold(folded, text[:whole])
+		folded = casemap.Append(folded, text[:whole])
 		if bytes.Contains(folded, n.folded) {
 			return true
 		}

@@ -61,6 +61,22 @@ var grammar = map[string]func(d *Decoder) []byte{
 		}
 		return b
 	},
+	"SORT": func(d *Decoder) (b []byte) {
+		var criteria []SortCriterion
+		var o SearchOptions
+		if d.SP() && d.Sort(&criteria, &o) {
+			b = AppendSort(append(b, ' '), criteria, &o)
+		}
+		return b
+	},
+	"THREAD": func(d *Decoder) (b []byte) {
+		var algorithm string
+		var o SearchOptions
+		if d.SP() && d.Thread(&algorithm, &o) {
+			b = AppendThread(append(b, ' '), algorithm, &o)
+		}
+		return b
+	},
 	"LIST": func(d *Decoder) (b []byte) {
 		var o ListOptions
 		if d.SP() && d.ListCommand(&o) {

@@ -106,6 +106,12 @@ func (d *Decoder) Search(o *SearchOptions) bool {
 		}
 		word = p.keyWord()
 	}
+	return p.program(o, word)
+}
+
+// program decodes the keys, of which the first has begun with this word.
+func (p *searchParser) program(o *SearchOptions, word string) bool {
+	d := p.Decoder
 	o.Key.Op = SearchAnd
 	for {
 		var key SearchKey

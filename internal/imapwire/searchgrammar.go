@@ -73,24 +73,28 @@ var searchWords = [...]string{
 // AppendSearch appends what follows SEARCH and a space.
 func AppendSearch(dst []byte, o *SearchOptions) []byte {
 	if o.Extended {
-		dst = append(dst, "RETURN ("...)
-		sep := ""
-		for _, name := range []string{"MIN", "MAX", "ALL", "COUNT", "SAVE", "PARTIAL", "CONTEXT", "UPDATE", "RELEVANCY"} {
-			if o.Return&searchReturns[name] == 0 {
-				continue
-			}
-			dst = append(append(dst, sep...), name...)
-			if name == "PARTIAL" {
-				dst = AppendPartialRange(append(dst, ' '), o.Partial)
-			}
-			sep = " "
-		}
-		dst = append(dst, ") "...)
+		dst = append(appendSearchReturn(dst, o), ' ')
 	}
 	if o.Charset != "" {
 		dst = append(AppendAString(append(dst, "CHARSET "...), o.Charset), ' ')
 	}
 	return AppendSearchKey(dst, &o.Key)
+}
+
+func appendSearchReturn(dst []byte, o *SearchOptions) []byte {
+	dst = append(dst, "RETURN ("...)
+	sep := ""
+	for _, name := range []string{"MIN", "MAX", "ALL", "COUNT", "SAVE", "PARTIAL", "CONTEXT", "UPDATE", "RELEVANCY"} {
+		if o.Return&searchReturns[name] == 0 {
+			continue
+		}
+		dst = append(append(dst, sep...), name...)
+		if name == "PARTIAL" {
+			dst = AppendPartialRange(append(dst, ' '), o.Partial)
+		}
+		sep = " "
+	}
+	return append(dst, ')')
 }
 
 // AppendSearchKey appends one key.
