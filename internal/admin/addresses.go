@@ -67,15 +67,3 @@ func (a *Admin) forwardAccount(ctx context.Context, r Account) (Account, error) 
 	account, err := a.o.Directory.SetForward(ctx, all[0], r.Keeps, all[1:]...)
 	return accountOf(account), err
 }
-
-func (a *Admin) setAccount(ctx context.Context, r AccountSettings) (Account, error) {
-	address, err := addr.Parse(r.Address)
-	if err == nil && r.Language != nil {
-		err = a.o.Directory.SetLanguage(ctx, address, *r.Language)
-	}
-	if err != nil {
-		return Account{}, err
-	}
-	account, err := a.o.Directory.Account(ctx, address)
-	return accountOf(account), err
-}

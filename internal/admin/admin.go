@@ -55,6 +55,9 @@ type AccountDetails struct {
 	Messages  int64     `json:"messages"`
 	Bytes     int64     `json:"bytes"`
 	Quota     int64     `json:"quota"` // bytes; 0: none
+
+	MaxMessages  int64 `json:"max_messages,omitempty"`
+	MaxMailboxes int64 `json:"max_mailboxes,omitempty"`
 }
 
 // Mailbox is a mailbox of an account.
@@ -75,8 +78,11 @@ type Alias struct {
 
 // AccountSettings are those of an account that can be changed; nil: as it is.
 type AccountSettings struct {
-	Address  string  `json:"address"`
-	Language *string `json:"language,omitempty"`
+	Address   string  `json:"address"`
+	Language  *string `json:"language,omitempty"`
+	Quota     *int64  `json:"quota,omitempty"`     // bytes; 0: none
+	Messages  *int64  `json:"messages,omitempty"`  // at most so many; 0: no limit
+	Mailboxes *int64  `json:"mailboxes,omitempty"` // likewise
 }
 
 // Credentials name an account and a password for it, plain or {SCHEME}hash.

@@ -94,7 +94,8 @@ func (a *Admin) mail(ctx context.Context, details *AccountDetails) error {
 		details.Messages += int64(m.Messages)
 	}
 	quota, err := account.Quota(ctx)
-	details.Bytes, details.Quota = quota.Used, quota.Limit
+	details.Bytes, details.Quota = quota.Used.Bytes, quota.Limit.Bytes
+	details.MaxMessages, details.MaxMailboxes = quota.Limit.Messages, quota.Limit.Mailboxes
 	return err
 }
 

@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"posthorn/internal/admin"
+	"posthorn/internal/config"
 	"posthorn/internal/fault"
 )
 
@@ -40,17 +42,82 @@ func forwarding(a admin.Account) string {
 }
 
 type accountSet struct {
-	Address  string  `arg:"" help:"The account's address."`
-	Language *string `help:"The language in which the server writes to its owner: en, zh-CN; empty: not known." placeholder:"TAG"`
+	Address   string      `arg:"" help:"The account's address."`
+	Language  *string     `help:"The language in which the server writes to its owner: en, zh-CN; empty: not known." placeholder:"TAG"`
+	Quota     *sizeLimit  `help:"How much mail it may hold, such as 2GB; none: no limit." placeholder:"SIZE"`
+	Messages  *countLimit `help:"How many messages it may hold; none: no limit." placeholder:"NUMBER"`
+	Mailboxes *countLimit `help:"How many mailboxes it may have; none: no limit." placeholder:"NUMBER"`
 }
 
 func (c *accountSet) Run(e *environment) error {
-	if c.Language == nil {
-		return fault.New(fault.Invalid, "what is to be set? There is: --language TAG")
+	if c.Language == nil && c.Quota == nil && c.Messages == nil && c.Mailboxes == nil {
+		return fault.New(fault.Invalid, "what is to be set? There are: --language TAG, --quota SIZE, --messages NUMBER, --mailboxes NUMBER")
 	}
-	a, err := call(e, admin.SetAccount, admin.AccountSettings{Address: c.Address, Language: c.Language})
+	a, err := call(e, admin.SetAccount, admin.AccountSettings{
+		Address: c.Address, Language: c.Language,
+		Quota: (*int64)(c.Quota), Messages: (*int64)(c.Messages), Mailboxes: (*int64)(c.Mailboxes),
+	})
 	if err != nil {
 		return err
 	}
-	return e.print(a, func(w io.Writer) { fmt.Fprintf(w, "language of %s: %s\n", a.Address, or(a.Language, "not known")) })
+	return e.print(a, func(w io.Writer) {
+		if c.Language != nil {
+			fmt.Fprintf(w, "language of %s: %s\n", a.Address, or(a.Language, "not known"))
+		}
+		if c.Quota != nil {
+			fmt.Fprintf(w, "quota of %s: %s\n", a.Address, orNone(int64(*c.Quota), bytesText))
+		}
+		if c.Messages != nil {
+			fmt.Fprintf(w, "messages of %s: %s\n", a.Address, orNone(int64(*c.Messages), atMost))
+		}
+		if c.Mailboxes != nil {
+			fmt.Fprintf(w, "mailboxes of %s: %s\n", a.Address, orNone(int64(*c.Mailboxes), atMost))
+		}
+	})
+}
+
+// orNone writes a limit, of which 0 is none.
+func orNone(n int64, text func(int64) string) string {
+	if n == 0 {
+		return "no limit"
+	}
+	return text(n)
+}
+
+func atMost(n int64) string { return "at most " + thousands(n) }
+
+// noLimit is what people write for it.
+const noLimit = "none"
+
+// sizeLimit is a limit in bytes; 0: none.
+type sizeLimit int64
+
+// UnmarshalText reads what was written behind the flag.
+func (l *sizeLimit) UnmarshalText(text []byte) error {
+	n, ok := config.ParseSize(string(text))
+	switch {
+	case string(text) == noLimit:
+		n = 0
+	case !ok || n == 0:
+		return fault.New(fault.Invalid, "%q is not a size; want a number with a unit, such as 2GB or 500MiB, or none", text)
+	}
+	*l = sizeLimit(n)
+	return nil
+}
+
+// countLimit is a limit of how many there may be; 0: none.
+type countLimit int64
+
+// UnmarshalText reads what was written behind the flag.
+func (l *countLimit) UnmarshalText(text []byte) error {
+	if string(text) == noLimit {
+		*l = 0
+		return nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || n <= 0 {
+		return fault.New(fault.Invalid, "%q is not a number above 0, nor none", text)
+	}
+	*l = countLimit(n)
+	return nil
 }

@@ -218,6 +218,9 @@ func size(p *int64, least, most int64) value {
 	}
 }
 
+// ParseSize reads a size as people write it: "2 GB", "512MiB".
+func ParseSize(text string) (bytes int64, ok bool) { return parseSize(text) }
+
 func parseSize(v any) (int64, bool) {
 	switch v := v.(type) {
 	case int64:

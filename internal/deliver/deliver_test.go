@@ -57,7 +57,7 @@ func TestFailures(t *testing.T) {
 	s := newStore()
 	for _, id := range []store.AccountID{2, 4} {
 		err := s.Account(id).Update(context.Background(), func(tx *store.Tx) error {
-			tx.SetQuota(1)
+			tx.SetLimits(store.Resources{Bytes: 1})
 			return nil
 		})
 		if err != nil {

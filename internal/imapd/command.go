@@ -57,6 +57,10 @@ var commands = map[string]spec{
 	"NOTIFY":      {in: loggedIn, run: (*session).setNotify},
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 
+	"GETQUOTA":     {in: loggedIn, run: (*session).getQuota},
+	"GETQUOTAROOT": {in: loggedIn, run: (*session).getQuotaRoot},
+	"SETQUOTA":     {in: loggedIn, run: (*session).setQuota},
+
 	"CHECK":       {in: selected, run: (*session).noop},
 	"CLOSE":       {in: selected, run: (*session).closeMailbox},
 	"UNSELECT":    {in: selected, run: (*session).unselect},

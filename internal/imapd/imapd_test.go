@@ -129,11 +129,26 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 			}
 			return nil
 		},
-		// quota alice bytes
+		// quota alice bytes [messages n] [mailboxes n]
 		"quota": func(args []string, _ map[string]string) error {
-			n, err := strconv.ParseInt(args[1], 10, 64)
-			return errors.Join(err, w.account(args[0]).Update(context.Background(), func(tx *store.Tx) error {
-				tx.SetQuota(n)
+			var limit store.Resources
+			var failed error
+			number := func(s string) int64 {
+				n, err := strconv.ParseInt(s, 10, 64)
+				failed = errors.Join(failed, err)
+				return n
+			}
+			limit.Bytes = number(args[1])
+			for i := 2; i+1 < len(args); i += 2 {
+				switch args[i] {
+				case "messages":
+					limit.Messages = number(args[i+1])
+				case "mailboxes":
+					limit.Mailboxes = number(args[i+1])
+				}
+			}
+			return errors.Join(failed, w.account(args[0]).Update(context.Background(), func(tx *store.Tx) error {
+				tx.SetLimits(limit)
 				return nil
 			}))
 		},

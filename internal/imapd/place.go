@@ -57,3 +57,8 @@ var (
 	errNoMailbox = no("NONEXISTENT", "There is no such mailbox")
 	errNoRight   = no("NOPERM", "The owner of this mailbox does not allow that")
 )
+
+// owner is the address of whose place it is.
+func (s *session) owner(p *place) string {
+	return s.user
+}

@@ -44,7 +44,7 @@ var replies = map[fault.Kind]reply{
 	fault.InUse:           {statusNO, "INUSE", "Somebody else is using it, try again later"},
 	fault.Denied:          {statusNO, "NOPERM", "That is not allowed"},
 	fault.Unauthenticated: {statusNO, "AUTHENTICATIONFAILED", "The user name or the password is wrong"},
-	fault.OverQuota:       {statusNO, "OVERQUOTA", "The account's storage is full, delete something first"},
+	fault.OverQuota:       {statusNO, "OVERQUOTA", "The account's quota is used up, delete something first"},
 	fault.TooLarge:        {statusNO, "TOOBIG", "That is larger than this server accepts"},
 	fault.Limit:           {statusNO, "LIMIT", "A limit of this server is reached"},
 	fault.StorageFull:     {statusNO, "UNAVAILABLE", "The server's disk is full, try again later"},

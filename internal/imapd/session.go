@@ -21,6 +21,7 @@ type session struct {
 	dec  *imapwire.Decoder
 
 	account   *store.Account // nil until logged in
+	user      string         // whose it is
 	box       *mailbox       // nil unless one is selected
 	idler     *command       // the IDLE under way, or nil
 	enabled   enabled        // what the client has said that it understands

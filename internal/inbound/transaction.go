@@ -93,7 +93,7 @@ func (t *Transaction) overQuota(ctx context.Context, accounts []directory.Recipi
 		if err != nil {
 			return false, err
 		}
-		if q.Limit > 0 && q.Limit-q.Used < max(t.findings.DeclaredSize, 1) {
+		if !q.Room(store.Resources{Messages: 1, Bytes: max(t.findings.DeclaredSize, 1)}) {
 			return true, nil
 		}
 	}

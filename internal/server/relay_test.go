@@ -268,7 +268,7 @@ func TestNotificationWaits(t *testing.T) {
 	a.waitQueued("one message", func(all []admin.QueuedMessage) bool { return len(all) == 1 })
 	quota := func(bytes int64) {
 		t.Helper()
-		if err := a.account.Update(t.Context(), func(tx *store.Tx) error { tx.SetQuota(bytes); return nil }); err != nil {
+		if err := a.account.Update(t.Context(), func(tx *store.Tx) error { tx.SetLimits(store.Resources{Bytes: bytes}); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

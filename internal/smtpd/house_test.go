@@ -373,7 +373,7 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 				return err
 			}
 			return h.account(args[0]).Update(context.Background(), func(tx *store.Tx) error {
-				tx.SetQuota(n)
+				tx.SetLimits(store.Resources{Bytes: n})
 				return nil
 			})
 		},

@@ -27,7 +27,7 @@ func (tx *Tx) Append(id MailboxID, m *Message, o AppendOptions) (UID, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.charge(1, m.Size); err != nil {
+	if err := tx.charge(Resources{Messages: 1, Bytes: m.Size}); err != nil {
 		return 0, err
 	}
 	if o.InternalDate.IsZero() {

@@ -204,15 +204,14 @@ func (tx *Tx) collect(snap *Snapshot, rs []UIDRange, why transfer) ([]stored, er
 }
 
 func (tx *Tx) chargeCopies(records []stored, why transfer) error {
-	var bytes int64
+	more := Resources{Messages: int64(len(records))}
 	for _, r := range records {
-		bytes += int64(r.entry.Size)
+		more.Bytes += int64(r.entry.Size)
 	}
 	if why == copying {
-		return tx.charge(int64(len(records)), bytes)
+		return tx.charge(more)
 	}
-	tx.head.usedBytes += bytes
-	tx.head.usedCount += int64(len(records))
+	tx.head.used.add(more)
 	return nil
 }
 

@@ -324,7 +324,7 @@ func TestQuota(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Update(t.Context(), func(tx *Tx) error { tx.SetQuota(q.Used + 10); return nil }); err != nil {
+	if err := a.Update(t.Context(), func(tx *Tx) error { tx.SetLimits(Resources{Bytes: q.Used.Bytes + 10}); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	in := s.NewIncoming(t.Context())

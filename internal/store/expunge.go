@@ -48,7 +48,7 @@ func (tx *Tx) takeOut(id MailboxID, rs []UIDRange, why reason, which func(Entry)
 		return nil, nil
 	}
 	tx.record(b, change{kind: messagesGone, uids: out.ranges})
-	if err := tx.charge(-messages, -bytes); err != nil {
+	if err := tx.charge(Resources{Messages: -messages, Bytes: -bytes}); err != nil {
 		return nil, err
 	}
 	return out.ranges, tx.noteExpunged(b.ID, expungeNote{why: why, uids: out.ranges})

@@ -7,12 +7,19 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"posthorn/internal/blob/memblob"
+	"posthorn/internal/kv"
+	"posthorn/internal/kv/memkv"
 )
 
 // TestStoredForms: what lies in stores out there is read as what it was written as,
 // and is still written so.
 func TestStoredForms(t *testing.T) {
-	h := head{modSeq: 300, lastEmail: 2, lastMailbox: 3, uidValidity: 1_700_000_000, quota: -1, usedBytes: 1 << 33, usedCount: 5}
+	h := head{
+		modSeq: 300, lastEmail: 2, lastMailbox: 3, uidValidity: 1_700_000_000, limit: Resources{Bytes: -1, Messages: 6, Mailboxes: 8, Annotations: 9},
+		used: Resources{Bytes: 1 << 33, Messages: 5, Mailboxes: 7, Annotations: 1 << 10},
+	}
 	box := &mailbox{
 		Mailbox: Mailbox{
 			ID: 7, Name: "Entwürfe", SpecialUse: `\Drafts`, UIDValidity: 9,
@@ -49,7 +56,10 @@ func TestStoredForms(t *testing.T) {
 		want      any
 		read      func([]byte) (any, error)
 	}{
-		{"head", "01ac02020380e2cfaa060180808080400a", h.encode(), h, func(b []byte) (any, error) { return decodeHead(b) }},
+		{"head", "02ac02020380e2cfaa060180808080400a0c100e128010", h.encode(), h, func(b []byte) (any, error) {
+			h, _, err := decodeHead(b)
+			return h, err
+		}},
 		{"mailbox", "0109456e7477c3bc726665075c447261667473099003ad0206050403808080018e03a2020b0c9802020a24466f727761726465640178", box.encode(), box, func(b []byte) (any, error) { return decodeMailbox(7, b) }},
 		{"chunk", "0202ac0280c49fd50c010180200000840493052c8880808080200101ff83af5ff503c007", ch.encode(), ch, func(b []byte) (any, error) { return decodeChunk(1, b) }},
 		{"chunk of version 1", "0102ac0280c49fd50c0101802000002c8880808080200101ff83af5f", nil, &oldChunk, func(b []byte) (any, error) { return decodeChunk(1, b) }},
@@ -80,4 +90,33 @@ func withoutContent(entries []Entry) []Entry {
 		entries[i].Content, entries[i].Zone = 0, UnknownZone
 	}
 	return entries
+}
+
+// TestOldHead: heads of before there were limits but on bytes, and before mailboxes were
+// counted, are read, and counted.
+func TestOldHead(t *testing.T) {
+	b, _ := hex.DecodeString("01ac02020380e2cfaa060180808080400a")
+	engine := memkv.New(memkv.Options{})
+	defer engine.Close()
+	s := New(Options{Engine: engine, Blobs: memblob.New(memblob.Options{})})
+	a := s.Account(7)
+	if _, err := a.Mailboxes(t.Context()); err != nil { // it comes into being
+		t.Fatal(err)
+	}
+	err := engine.Update(t.Context(), []kv.Shard{a.shard}, func(tx kv.Tx) error { return tx.In(a.shard).Put(keyHead, b) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Quota{Limit: Resources{Bytes: -1}, Used: Resources{Bytes: 1 << 33, Messages: 5, Mailboxes: 6}}
+	if q, err := a.Quota(t.Context()); err != nil || q != want {
+		t.Errorf("read %+v, %v; want %+v", q, err, want)
+	}
+	err = a.Update(t.Context(), func(tx *Tx) error {
+		_, err := tx.CreateMailbox("new", "")
+		return err
+	})
+	want.Used.Mailboxes++
+	if q, qerr := a.Quota(t.Context()); err != nil || qerr != nil || q != want {
+		t.Errorf("after a CREATE: %+v, %v, %v; want %+v", q, err, qerr, want)
+	}
 }

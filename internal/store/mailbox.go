@@ -174,21 +174,3 @@ func (a *Account) Subscriptions(ctx context.Context) ([]string, error) {
 	})
 	return names, err
 }
-
-// Quota is an account's storage: the limit and what its messages take up.
-type Quota struct {
-	Limit    int64 // bytes; 0: none
-	Used     int64 // bytes
-	Messages int64
-}
-
-// Quota reads the account's storage quota.
-func (a *Account) Quota(ctx context.Context) (Quota, error) {
-	var q Quota
-	err := a.view(ctx, func(r kv.Reader) error {
-		h, err := readHead(r)
-		q = Quota{Limit: h.quota, Used: h.usedBytes, Messages: h.usedCount}
-		return err
-	})
-	return q, err
-}

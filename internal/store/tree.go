@@ -41,7 +41,7 @@ func CheckName(name string) error {
 }
 
 // CreateMailbox makes a mailbox, and those above it that are missing. specialUse is
-// an attribute of RFC 6154, or empty. Errors: Exists, Invalid, Limit.
+// an attribute of RFC 6154, or empty. Errors: Exists, Invalid, Limit, OverQuota.
 func (tx *Tx) CreateMailbox(name, specialUse string) (Mailbox, error) {
 	name = canonicalName(name)
 	if err := CheckName(name); err != nil {
@@ -54,6 +54,9 @@ func (tx *Tx) CreateMailbox(name, specialUse string) (Mailbox, error) {
 		if _, err := tx.CreateMailbox(name[:i], ""); err != nil && !fault.Is(err, fault.Exists) {
 			return Mailbox{}, err
 		}
+	}
+	if err := tx.charge(Resources{Mailboxes: 1}); err != nil {
+		return Mailbox{}, err
 	}
 	tx.head.lastMailbox++
 	// RFC 9051 §2.3.1.1: greater than any that a mailbox of this name has had.
@@ -103,7 +106,7 @@ func (tx *Tx) DeleteMailbox(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.charge(-int64(b.Messages), -b.Size); err != nil {
+	if err := tx.charge(Resources{Messages: -int64(b.Messages), Bytes: -b.Size, Mailboxes: -1}); err != nil {
 		return err
 	}
 	tx.touch()

@@ -112,7 +112,7 @@ func newTx(a *Account, w kv.Writer) (*Tx, error) {
 	if !ok {
 		return tx, tx.initialize()
 	}
-	tx.head, err = decodeHead(b)
+	tx.head, err = completeHead(w, b)
 	return tx, err
 }
 
@@ -273,21 +273,4 @@ func (tx *Tx) publish() {
 			cache.put(tx.key(b), b.snap)
 		}
 	}
-}
-
-// SetQuota limits how many bytes the account may hold; 0 means no limit.
-func (tx *Tx) SetQuota(bytes int64) {
-	tx.head.quota = bytes
-	tx.touch()
-}
-
-// charge counts messages that come into (or, negative, leave) the account.
-func (tx *Tx) charge(messages, bytes int64) error {
-	if q := tx.head.quota; q > 0 && bytes > 0 && tx.head.usedBytes+bytes > q {
-		return fault.New(fault.OverQuota, "store: account %d is over its quota of %d bytes: %d are used, %d more were wanted",
-			tx.account.id, q, tx.head.usedBytes, bytes)
-	}
-	tx.head.usedBytes += bytes
-	tx.head.usedCount += messages
-	return nil
 }

@@ -62,7 +62,7 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 			tx.account.damaged(from, s.entry.UID, err)
 			continue
 		}
-		if err := tx.charge(1, rec.Size); err != nil {
+		if err := tx.charge(Resources{Messages: 1, Bytes: rec.Size}); err != nil {
 			return nil, err
 		}
 		e := Entry{Flags: Seen, Size: uint32(rec.Size)}

@@ -63,11 +63,10 @@ type verifier struct {
 	sum     *Verified
 	report  func(Problem)
 
-	r        kv.Reader
-	head     head
-	notes    map[MailboxID]ranges // what is expunged and still there
-	bytes    int64
-	messages int64
+	r     kv.Reader
+	head  head
+	notes map[MailboxID]ranges // what is expunged and still there
+	used  Resources            // by what is there
 }
 
 func (v *verifier) problem(mailbox string, uid UID, format string, args ...any) {
@@ -101,9 +100,8 @@ func (v *verifier) run(r kv.Reader) (err error) {
 	if err != nil {
 		return err
 	}
-	if v.bytes != v.head.usedBytes || v.messages != v.head.usedCount {
-		v.problem("", 0, "the quota counts %d messages of %d bytes, the mailboxes hold %d of %d",
-			v.head.usedCount, v.head.usedBytes, v.messages, v.bytes)
+	if v.used != v.head.used {
+		v.problem("", 0, "the quota counts %+v, the account has %+v", v.head.used, v.used)
 	}
 	return v.checkLeftovers(names)
 }
@@ -178,8 +176,7 @@ func (v *verifier) checkCounters(m *mailbox, snap *Snapshot) {
 		last = e
 		return true
 	})
-	v.bytes += c.Size
-	v.messages += int64(c.Messages)
+	v.used.add(Resources{Bytes: c.Size, Messages: int64(c.Messages), Mailboxes: 1})
 	for _, n := range []struct {
 		what       string
 		have, want int64
