@@ -125,7 +125,7 @@ func measure(s *settings, w *world, name, dir string, stop <-chan os.Signal, las
 		}
 	}()
 	w.sink.expect(s)
-	before := look(srv.pid())
+	before := cpuOf(srv.pid())
 	peak := watchMemory(srv.pid())
 	began := time.Now()
 	if err := send(s, srv.address()); err != nil {
@@ -141,7 +141,7 @@ func measure(s *settings, w *world, name, dir string, stop <-chan os.Signal, las
 	}
 	r := result{
 		messages: s.messages, accepted: accepted, took: time.Since(began), memory: peak(),
-		cpu: look(srv.pid()).cpu - before.cpu, connections: w.sink.connections(), twice: w.sink.twice(),
+		cpu: cpuOf(srv.pid()) - before, connections: w.sink.connections(), twice: w.sink.twice(),
 	}
 	running = false
 	if err := srv.stop(); err != nil {

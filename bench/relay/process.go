@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-// usage is what the processes at and below one have used.
-type usage struct {
-	cpu    time.Duration // with that of children that have gone
-	memory int64         // bytes; what processes share is shared out (PSS)
-}
-
 // process is a line of /proc.
 type process struct {
 	parent int
@@ -23,24 +17,21 @@ type process struct {
 
 const tick = 10 * time.Millisecond // USER_HZ
 
-// look reads what a tree of processes has used. A child that is reaped in the
-// meantime can be missed, so it looks until two looks agree on who is there.
-func look(root int) usage {
-	var u usage
-	last := ""
-	for range 10 {
-		u = usage{}
-		var seen strings.Builder
-		for pid, p := range tree(root) {
-			u.cpu += time.Duration(p.ticks) * tick
-			seen.WriteString(strconv.Itoa(pid) + " ")
+// cpuOf is the processor time of the processes at and below one, with that of
+// children that have gone. A child that is reaped in the meantime can be missed, so it
+// looks until two looks agree on how many there are.
+func cpuOf(root int) (cpu time.Duration) {
+	for last := -1; ; {
+		all := tree(root)
+		cpu = 0
+		for _, p := range all {
+			cpu += time.Duration(p.ticks) * tick
 		}
-		if seen.Len() == len(last) {
-			break
+		if len(all) == last {
+			return cpu
 		}
-		last = seen.String()
+		last = len(all)
 	}
-	return u
 }
 
 func tree(root int) map[int]process {
