@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
 
@@ -71,5 +72,5 @@ func (s *session) wholeHeader(ctx context.Context, uid store.UID) ([]byte, error
 		return nil, nil
 	}
 	defer body.Close()
-	return newFullText(body, body.Size(), layout).header(), nil
+	return search.NewText(body, body.Size(), layout).Header(), nil
 }

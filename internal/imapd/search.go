@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"posthorn/internal/imapwire"
+	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
 
@@ -36,7 +37,7 @@ func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOption
 	if s.readErr = s.catchUp(ctx, telling{uid: c.uid}); s.readErr != nil {
 		return nil, nil, s.readErr
 	}
-	q, err := s.box.compile(o)
+	q, err := s.box.compile(o, s.asker(ctx))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,7 +158,7 @@ func (f *finder) searchBodies(snap *store.Snapshot) error {
 			case body == nil:
 				f.large = append(f.large, e.UID)
 			default:
-				text := newFullText(bytes.NewReader(body), int64(len(body)), r.Layout)
+				text := search.NewText(bytes.NewReader(body), int64(len(body)), r.Layout)
 				f.judge(candidate{seq: seq, Entry: e, level: fromBody, record: r, text: text})
 			}
 			return n < bodiesAtOnce
@@ -200,7 +201,7 @@ func (f *finder) searchLarge(snap *store.Snapshot) error {
 			f.conn.Log().Error("opening a message failed", "uid", uid, "error", err)
 			continue
 		}
-		text := newFullText(body, body.Size(), m.record.Layout)
+		text := search.NewText(body, body.Size(), m.record.Layout)
 		f.judge(candidate{seq: m.seq, Entry: m.Entry, level: fromBody, record: m.record, text: text})
 		body.Close()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"posthorn/internal/imapwire"
 	"posthorn/internal/message"
+	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
 
@@ -31,7 +32,7 @@ type candidate struct {
 	store.Entry
 	level  source
 	record *store.Record // from fromRecord on
-	text   *fullText     // at fromBody
+	text   *search.Text  // at fromBody
 
 	scores relevance // of the FUZZY keys that match
 }
@@ -60,6 +61,7 @@ type compiler struct {
 	now     time.Time
 	texts   int  // keys that have to look into bodies
 	inFuzzy bool // the key is the argument of FUZZY
+	ask     asker
 	traits
 }
 
@@ -67,8 +69,8 @@ type compiler struct {
 // every message that the others leave.
 const maxTexts = 20
 
-func (m *mailbox) compile(o *imapwire.SearchOptions) (*query, error) {
-	c := compiler{box: m, charset: o.Charset, now: time.Now()}
+func (m *mailbox) compile(o *imapwire.SearchOptions, ask asker) (*query, error) {
+	c := compiler{box: m, charset: o.Charset, now: time.Now(), ask: ask}
 	t, _, err := c.key(&o.Key)
 	if err != nil {
 		return nil, err
@@ -135,7 +137,11 @@ func (c *compiler) textKey(k *imapwire.SearchKey) (test, source, error) {
 		return nil, 0, no("LIMIT", "Too many BODY and TEXT keys in one search")
 	}
 	n, err := newNeedle(c.charset, k.Text)
-	return textTest(n, k.Op == imapwire.SearchText), fromBody, err
+	if err != nil {
+		return nil, 0, err
+	}
+	whole := k.Op == imapwire.SearchText
+	return c.indexed(search.Query{Needle: n, Whole: whole}, textTest(n, whole)), fromBody, nil
 }
 
 // simple compiles keys that the snapshot answers.
@@ -250,16 +256,17 @@ func (c *compiler) header(k *imapwire.SearchKey) (test, source, error) {
 		return nil, 0, err
 	}
 	set := newFieldSet([]string{k.Field}, false)
-	matches := func(f *message.Field) bool { return set.wants(f.Name) && n.inValue(f.Value) }
+	matches := func(f *message.Field) bool { return set.wants(f.Name) && n.InValue(f.Value) }
+	q := search.Query{Needle: n, Header: k.Field}
 	if set.cached() {
-		return recordTest(matches), fromRecord, nil
+		return c.indexed(q, recordTest(matches)), fromRecord, nil
 	}
-	return func(m *candidate) verdict {
+	return c.indexed(q, func(m *candidate) verdict {
 		if m.level < fromBody {
 			return unknown
 		}
-		return verdictOf(anyField(m.text.header(), matches))
-	}, fromBody, nil
+		return verdictOf(anyField(m.text.Header(), matches))
+	}), fromBody, nil
 }
 
 // recordTest looks for a field in what the record has of the header, and in the
@@ -274,7 +281,7 @@ func recordTest(matches func(*message.Field) bool) test {
 		case m.level == fromRecord:
 			return unknown
 		}
-		return verdictOf(anyField(m.text.header(), matches))
+		return verdictOf(anyField(m.text.Header(), matches))
 	}
 }
 
@@ -287,11 +294,11 @@ func anyField(header []byte, matches func(*message.Field) bool) bool {
 	return false
 }
 
-func textTest(n *needle, withHeader bool) test {
+func textTest(n *search.Needle, withHeader bool) test {
 	return func(m *candidate) verdict {
 		if m.level < fromBody {
 			return unknown
 		}
-		return verdictOf(m.text.contains(n, withHeader))
+		return verdictOf(m.text.Contains(n, withHeader))
 	}
 }

@@ -41,6 +41,7 @@ type Options struct {
 	Store         *store.Store
 	Auth          Authenticator
 	PlaintextAuth bool   // passwords are accepted without TLS
+	Index         Index  // nil: every search opens what it has to look into
 	Version       string // for ID; empty: not told
 	MaxMessage    int64  // bytes an appended message may have; default 100 MiB
 }
@@ -57,6 +58,7 @@ const (
 type Server struct {
 	store      *store.Store
 	auth       Authenticator
+	index      Index
 	plaintext  bool
 	version    string
 	maxMessage int64
@@ -68,7 +70,7 @@ func New(o Options) *Server {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 100 << 20
 	}
-	return &Server{store: o.Store, auth: o.Auth, plaintext: o.PlaintextAuth, version: o.Version, maxMessage: o.MaxMessage}
+	return &Server{store: o.Store, auth: o.Auth, index: o.Index, plaintext: o.PlaintextAuth, version: o.Version, maxMessage: o.MaxMessage}
 }
 
 // Serve runs a session on a connection until it ends. It is what wire.Options.Serve
