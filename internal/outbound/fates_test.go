@@ -318,8 +318,11 @@ func (s *story) told(messages int) string {
 	for _, note := range s.notes {
 		b.WriteString(note)
 	}
-	if messages != 1 && len(s.notes) == 0 || messages > 1 {
-		fmt.Fprintf(&b, "  the server has it %d times\n", messages)
+	switch { // how often exactly depends on who of two hangs up first
+	case messages > 1:
+		b.WriteString("  the server has it many times\n")
+	case messages == 0 && len(s.notes) == 0:
+		b.WriteString("  the server does not have it\n")
 	}
 	return b.String()
 }

@@ -51,7 +51,7 @@ func TestSlowDomain(t *testing.T) {
 			w.put(w.message("x@slow.test"))
 		}
 		w.pass(time.Hour)
-		if n := w.busiest["slow.test"]; n != DefaultPolicy().Concurrency {
+		if n := w.most("slow.test"); n != DefaultPolicy().Concurrency {
 			t.Errorf("%d jobs at once for one domain", n)
 		}
 		for i := range 50 {
@@ -120,7 +120,7 @@ func TestRest(t *testing.T) {
 		if n := w.queued(); n != 0 {
 			t.Errorf("%d messages are left an hour after the host came back", n)
 		}
-		if n := w.busiest["down.test"]; n < 10 {
+		if n := w.most("down.test"); n < 10 {
 			t.Errorf("only %d jobs at once after the host came back", n)
 		}
 	})
@@ -315,7 +315,7 @@ func TestChange(t *testing.T) {
 		}
 		w.put(w.message("y@down.test"))
 		w.pass(time.Hour)
-		if n := w.busiest["slow.test"]; n != 1 {
+		if n := w.most("slow.test"); n != 1 {
 			t.Errorf("%d jobs at once, want 1", n)
 		}
 		for range 10 {
@@ -334,7 +334,7 @@ func TestChange(t *testing.T) {
 			},
 		})
 		w.pass(5 * time.Minute)
-		if n := w.busiest["slow.test"]; n != 4 {
+		if n := w.most("slow.test"); n != 4 {
 			t.Errorf("%d jobs at once, want 4", n)
 		}
 		w.pass(2 * time.Hour)

@@ -123,6 +123,13 @@ func (w *world) end() {
 	}
 }
 
+// most is how many jobs a domain had at once.
+func (w *world) most(domain string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.busiest[domain]
+}
+
 // deliver is the outside world.
 func (w *world) deliver(ctx context.Context, j *Job) []Result {
 	content, err := j.Open(ctx)
