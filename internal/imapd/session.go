@@ -142,6 +142,9 @@ func (s *session) Line() ([]byte, error) {
 	var line []byte
 	var err error
 	if s.inCommand {
+		if len(s.conn.Buffered()) == 0 { // as clients do that send the end of APPEND apart
+			s.conn.AckNow()
+		}
 		line, err = s.conn.ReadMore(max)
 		s.readErr = err
 	} else {
