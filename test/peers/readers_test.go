@@ -133,22 +133,12 @@ func readFetchmailPOP3(p *peers, user string) [][]byte {
 	return readFetchmail(p, user, "POP3", p.server.Port(config.POP3S))
 }
 
-// muttCounts are the fields that mutt adds at the end of the header of a copy.
-var muttCounts = regexp.MustCompile(`(?s)^(.*?\r\n)Content-Length: \d+\r\nLines: \d+\r\n`)
-
-// readMutt copies all messages to a Maildir. mutt wants a terminal: script gives it
-// one.
+// readMutt copies all messages to a Maildir.
 func readMutt(p *peers, user string) (all [][]byte) {
 	p.Helper()
-	rc := p.file("muttrc", fmt.Sprintf(`set imap_user="%s@%s" imap_pass="%s" certificate_file="%s"
-set ssl_verify_host=no mbox_type=Maildir quit=yes delete=no move=no confirmappend=no confirmcreate=no wait_key=no
-set header_cache="" copy=no sleep_time=0 auto_tag=yes folder="%s"
-`, user, live.Domain, live.Password, p.certificate(), p.dir), 0o600) // without its folder, it asks
-	keys := "<tag-pattern>~A<enter><copy-message>" + p.dir + "/copied<enter><exit>"
-	p.run(nil, "script", "-qec", fmt.Sprintf("mutt -n -F %s -f imaps://localhost:%d/INBOX -e 'push %s'",
-		rc, p.server.Port(config.IMAPS), keys), p.dir+"/screen")
+	p.mutt(user, p.imapURL("INBOX"), "<tag-pattern>~A<enter><copy-message>"+p.dir+"/copied<enter>")
 	for _, text := range append(p.folder("copied/new/*"), p.folder("copied/cur/*")...) {
-		all = append(all, muttCounts.ReplaceAll(crlf(text), []byte("$1")))
+		all = append(all, withoutMuttFields(crlf(text)))
 	}
 	return all
 }
