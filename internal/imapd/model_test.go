@@ -24,8 +24,8 @@ func TestClientsAgree(t *testing.T) {
 				w.deliver("alice", "INBOX", "Subject: x\r\n\r\ntext\r\n")
 			}
 			var clients []*listener
-			for i := range 3 {
-				clients = append(clients, newListener(t, w.imap.Dial(), fmt.Sprint("client ", i)))
+			for _, d := range dialects {
+				clients = append(clients, newListener(t, w.imap.Dial, d))
 			}
 			work(clients, rand.New(rand.NewPCG(seed, 99)), seed%2 == 1)
 			for _, c := range clients {
@@ -41,7 +41,7 @@ func TestClientsAgree(t *testing.T) {
 }
 
 func work(clients []*listener, rng *rand.Rand, together bool) {
-	const acts = 400
+	const acts = 800
 	if !together {
 		for range acts {
 			clients[rng.IntN(len(clients))].act(rng)
@@ -63,11 +63,18 @@ func work(clients []*listener, rng *rand.Rand, together bool) {
 // settle compares what the client has been told with what it gets when it asks.
 func (c *listener) settle() {
 	c.do("NOOP")
-	told := slices.Clone(c.list)
+	told := map[string]string{}
+	for _, m := range c.list {
+		told[m.uid] = m.flags
+	}
+	had := len(c.list)
 	c.do("UID FETCH 1:* (FLAGS)")
-	for i, m := range c.list {
-		if told[i].flags != "" && told[i] != (known{told[i].uid, m.flags}) {
-			c.fail("message %d was told as %v, but is %v", i+1, told[i], m)
+	if len(c.list) != had {
+		c.fail("%d messages have become %d", had, len(c.list))
+	}
+	for _, m := range c.list {
+		if was := told[m.uid]; was != "" && was != m.flags {
+			c.fail("the message with UID %s was told as %s, but is %s", m.uid, was, m.flags)
 		}
 	}
 }
@@ -77,14 +84,46 @@ type known struct {
 	uid, flags string
 }
 
+// dialect is how a client talks: what it enables changes what it is told.
+type dialect struct {
+	name  string
+	setup []string // before SELECT
+
+	condStore, qresync, uidOnly, rev2 bool
+}
+
+var dialects = []dialect{
+	{name: "plain"},
+	{name: "condstore", setup: []string{"ENABLE CONDSTORE"}, condStore: true},
+	{name: "qresync", setup: []string{"ENABLE QRESYNC"}, condStore: true, qresync: true},
+	{name: "rev2", setup: []string{"ENABLE IMAP4rev2"}, rev2: true},
+	{name: "uidonly", setup: []string{"ENABLE UIDONLY"}, uidOnly: true},
+	{
+		name: "notified", condStore: true, qresync: true,
+		setup: []string{"ENABLE QRESYNC", "NOTIFY SET (selected-delayed (MessageNew (UID FLAGS) MessageExpunge FlagChange))"},
+	},
+	{
+		name: "everything", condStore: true, qresync: true, uidOnly: true, rev2: true,
+		setup: []string{"ENABLE QRESYNC UIDONLY IMAP4rev2", "NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))"},
+	},
+}
+
 // listener is a client that believes what it is told.
 type listener struct {
+	dialect
 	t    *testing.T
-	name string
+	dial func() net.Conn
 	nc   net.Conn
 	r    *bufio.Reader
 	list []known
 	said []string // the conversation, to be shown if something is wrong
+
+	uidValidity string
+	silent      string // a flag that is being stored silently
+
+	// RFC 7162 §6: up to where the client knows all changes, and what has been said of
+	// that during a command.
+	modSeq, heardModSeq, toldModSeq int
 
 	// In a FETCH of flags, by UID: how often the client hears of a message, and whether
 	// that was not as it believed.
@@ -92,13 +131,23 @@ type listener struct {
 	surprised map[string]bool
 }
 
-func newListener(t *testing.T, nc net.Conn, name string) *listener {
-	c := &listener{t: t, name: name, nc: nc, r: bufio.NewReader(nc)}
-	t.Cleanup(func() { nc.Close() })
-	c.do("LOGIN alice secret")
+func newListener(t *testing.T, dial func() net.Conn, d dialect) *listener {
+	c := &listener{t: t, dial: dial, dialect: d}
+	c.connect()
+	t.Cleanup(func() { c.nc.Close() })
 	c.do("SELECT INBOX")
-	c.do("FETCH 1:* (UID FLAGS)")
+	c.do("UID FETCH 1:* (FLAGS)")
 	return c
+}
+
+// connect begins a session, with no mailbox selected.
+func (c *listener) connect() {
+	c.nc = c.dial()
+	c.r = bufio.NewReader(c.nc)
+	c.do("LOGIN alice secret")
+	for _, command := range c.setup {
+		c.do(command)
+	}
 }
 
 func (c *listener) String() string {
@@ -118,56 +167,91 @@ func (c *listener) fail(format string, args ...any) {
 
 // act sends one command at random, among them such as change flags silently.
 func (c *listener) act(rng *rand.Rand) {
-	if len(c.list) == 0 || rng.IntN(10) == 0 {
+	if len(c.list) == 0 || rng.IntN(20) == 0 {
 		c.do("APPEND INBOX {3+}\r\nabc")
 		return
 	}
-	first := 1 + rng.IntN(len(c.list))
-	last := min(first+rng.IntN(4), len(c.list))
-	set := fmt.Sprintf("%d:%d", first, last)
+	first := rng.IntN(len(c.list))
+	last := min(first+rng.IntN(4), len(c.list)-1)
+	set := fmt.Sprintf("%d:%d", first+1, last+1)
+	uid := ""
+	if c.uidOnly || rng.IntN(2) == 0 {
+		if c.list[first].uid == "" || c.list[last].uid == "" {
+			c.do("UID FETCH 1:* (FLAGS)")
+			return
+		}
+		uid, set = "UID ", c.list[first].uid+":"+c.list[last].uid
+	}
 	flag := []string{`\Flagged`, `\Answered`, `\Deleted`, `$Work`, `\Seen`}[rng.IntN(5)]
-	switch rng.IntN(12) {
+	switch rng.IntN(14) {
 	case 0:
 		c.do("NOOP")
 	case 1:
-		c.do("FETCH " + set + " (UID FLAGS)")
+		c.do(uid + "FETCH " + set + " (UID FLAGS)")
 	case 2:
 		c.do("UID FETCH 1:* (FLAGS)")
 	case 3:
-		c.do("FETCH " + set + " (UID BODY[TEXT])")
+		c.do(uid + "FETCH " + set + " (UID BODY[TEXT])")
 	case 4:
-		c.do("STORE " + set + " +FLAGS (" + flag + ")")
+		c.do(uid + "STORE " + set + " +FLAGS (" + flag + ")")
 	case 5:
-		c.do("STORE " + set + " -FLAGS (" + flag + ")")
+		c.do(uid + "STORE " + set + " -FLAGS (" + flag + ")")
 	case 6, 7:
-		c.silently(first, last, flag, func() { c.do("STORE " + set + " +FLAGS.SILENT (" + flag + ")") })
+		c.silently(first, last, flag, func() { c.do(uid + "STORE " + set + " +FLAGS.SILENT (" + flag + ")") })
 	case 8:
-		c.do("SEARCH NOT " + set)
+		if uid == "" {
+			c.do("SEARCH NOT " + set)
+		}
 	case 9:
 		if rng.IntN(3) == 0 {
 			c.do("EXPUNGE")
 		}
 	case 10:
-		c.do("COPY " + set + " INBOX")
+		if rng.IntN(2) == 0 {
+			c.do(uid + "COPY " + set + " INBOX")
+		}
 	case 11:
-		if uid := c.list[first-1].uid; uid != "" {
+		if uid := c.list[first].uid; uid != "" {
 			c.do("UID MOVE " + uid + " INBOX")
+		}
+	case 12:
+		if c.condStore {
+			c.do(fmt.Sprintf("%sSTORE %s (UNCHANGEDSINCE %d) +FLAGS (%s)", uid, set, c.modSeq, flag))
+		}
+	case 13:
+		if c.qresync && rng.IntN(2) == 0 {
+			c.comeBack(rng)
 		}
 	}
 }
 
-// silently applies a change that the server will not tell, before the server does:
-// what it tells meanwhile is newer.
+// silently stores a flag that the server does not tell. One that tells MODSEQs says
+// when it is there; with others the client applies it before: what it is told
+// meanwhile is newer.
 func (c *listener) silently(first, last int, flag string, store func()) {
-	for i := first - 1; i < last; i++ {
-		if m := &c.list[i]; m.flags != "" && !slices.Contains(strings.Fields(m.flags), flag) {
-			m.flags = canonical(m.flags + " " + flag)
-		}
+	if c.condStore {
+		c.silent = flag
+		store()
+		c.silent = ""
+		return
+	}
+	for i := first; i <= last; i++ {
+		c.list[i].add(flag)
 	}
 	store()
 }
 
-var response = regexp.MustCompile(`^\* (\d+) (EXISTS|EXPUNGE|RECENT|FETCH \((.*)\))$`)
+func (m *known) add(flag string) {
+	if m.flags != "" && !slices.Contains(strings.Fields(m.flags), flag) {
+		m.flags = canonical(m.flags + " " + flag)
+	}
+}
+
+var (
+	response = regexp.MustCompile(`^\* (\d+) (EXISTS|EXPUNGE|RECENT|(?:UID)?FETCH \((.*)\))$`)
+	validity = regexp.MustCompile(`^\* OK \[UIDVALIDITY (\d+)\]`)
+	modSeqAt = regexp.MustCompile(`^(?:\*|x) OK \[HIGHESTMODSEQ (\d+)\]`)
+)
 
 // do runs a command and takes in what is said. A message that is gone may make the
 // command fail, nothing else may.
@@ -179,19 +263,30 @@ func (c *listener) do(command string) {
 	numbered := strings.HasPrefix(command, "FETCH") || strings.HasPrefix(command, "STORE") || strings.HasPrefix(command, "SEARCH")
 	for {
 		line := c.line()
+		if m := modSeqAt.FindStringSubmatch(line); m != nil {
+			c.toldModSeq, _ = strconv.Atoi(m[1])
+		}
+		if m := validity.FindStringSubmatch(line); m != nil {
+			c.uidValidity = m[1]
+		}
 		switch m := response.FindStringSubmatch(line); {
 		case m != nil:
 			n, _ := strconv.Atoi(m[1])
 			c.heard(n, m[2], m[3], numbered)
-		case strings.HasPrefix(line, "x OK"), strings.HasPrefix(line, "x NO [EXPUNGEISSUED]"):
-			if strings.HasPrefix(command, "UID FETCH") {
+		case strings.HasPrefix(line, "* VANISHED "):
+			if numbered || !c.qresync && !c.uidOnly {
+				c.fail("%s", line)
+			}
+			for _, uid := range uidsOf(strings.TrimPrefix(line, "* VANISHED ")) {
+				c.forget(uid)
+			}
+		case strings.HasPrefix(line, "x OK"), strings.HasPrefix(line, "x NO [EXPUNGEISSUED]"), strings.HasPrefix(line, "x NO [MODIFIED"):
+			if strings.HasPrefix(command, "UID FETCH 1:*") {
 				c.explained()
 			}
+			c.endCommand()
 			return
 		case strings.HasPrefix(line, "x "):
-			if command == "FETCH 1:* (UID FLAGS)" && len(c.list) == 0 {
-				return
-			}
 			c.fail("%s", line)
 		case strings.HasPrefix(line, "* SEARCH"):
 			for _, n := range strings.Fields(line)[2:] {
@@ -222,14 +317,18 @@ func (c *listener) line() string {
 }
 
 var (
-	uidItem   = regexp.MustCompile(`UID (\d+)`)
-	flagsItem = regexp.MustCompile(`FLAGS \(([^)]*)\)`)
+	uidItem    = regexp.MustCompile(`UID (\d+)`)
+	flagsItem  = regexp.MustCompile(`FLAGS \(([^)]*)\)`)
+	modSeqItem = regexp.MustCompile(`MODSEQ \((\d+)\)`)
 )
 
 func (c *listener) heard(n int, what, items string, numbered bool) {
 	c.t.Helper()
 	switch what {
 	case "RECENT":
+		if c.rev2 {
+			c.fail("IMAP4rev2 knows no RECENT")
+		}
 		return
 	case "EXISTS":
 		if n < len(c.list) {
@@ -238,12 +337,18 @@ func (c *listener) heard(n int, what, items string, numbered bool) {
 		c.list = append(c.list, make([]known, n-len(c.list))...)
 		return
 	}
+	if strings.HasPrefix(what, "UIDFETCH") != (c.uidOnly && what != "EXPUNGE") {
+		c.fail("%d %s in this dialect", n, what)
+	}
+	if c.uidOnly {
+		n = c.numberOf(strconv.Itoa(n))
+	}
 	if n < 1 || n > len(c.list) {
 		c.fail("message %d of %d: %s", n, len(c.list), what)
 	}
 	if what == "EXPUNGE" {
-		if numbered {
-			c.fail("EXPUNGE in a command with numbers")
+		if numbered || c.qresync {
+			c.fail("EXPUNGE in a command with numbers, or in this dialect")
 		}
 		c.list = slices.Delete(c.list, n-1, n)
 		return
@@ -255,13 +360,20 @@ func (c *listener) heard(n int, what, items string, numbered bool) {
 		}
 		m.uid = uid[1]
 	}
+	if modSeq := modSeqItem.FindStringSubmatch(items); modSeq != nil {
+		now, _ := strconv.Atoi(modSeq[1])
+		c.heardModSeq = max(c.heardModSeq, now)
+	}
 	if flags := flagsItem.FindStringSubmatch(items); flags != nil {
 		now := canonical(flags[1] + " .")
 		c.heardOf[m.uid]++
-		if m.flags != "" && m.flags != now {
+		answer := !c.condStore || !strings.Contains(items, "MODSEQ") // to a FETCH without it
+		if answer && m.flags != "" && m.flags != now {
 			c.surprised[m.uid] = true
 		}
 		m.flags = now
+	} else if c.silent != "" && strings.Contains(items, "MODSEQ") {
+		m.add(c.silent)
 	}
 }
 
@@ -270,7 +382,7 @@ func (c *listener) heard(n int, what, items string, numbered bool) {
 func (c *listener) explained() {
 	c.t.Helper()
 	for uid := range c.surprised {
-		if c.heardOf[uid] < 2 {
+		if c.heardOf[uid] < 2 || c.condStore {
 			c.fail("message with UID %s had other flags than the client was told of", uid)
 		}
 	}
