@@ -146,6 +146,7 @@ func BenchmarkCommand(b *testing.B) {
 		{"SortDate", benchMessages, "UID SORT (REVERSE DATE) UTF-8 ALL", ""},
 		{"SortSubject", benchMessages, "UID SORT (SUBJECT) UTF-8 ALL", ""},
 		{"SortFrom", benchMessages, "UID SORT (DISPLAYFROM DATE) UTF-8 ALL", ""},
+		{"ThreadReferences", benchMessages, "UID THREAD REFERENCES UTF-8 ALL", ""},
 		{"StoreRange", benchMessages, "UID STORE 1:10000 +FLAGS.SILENT (\\Flagged)", "UID STORE 1:10000 -FLAGS.SILENT (\\Flagged)"},
 		{"StoreOne", 1, "UID STORE 5000 +FLAGS (\\Flagged)", "UID STORE 5000 -FLAGS (\\Flagged)"},
 		{"Select", 1, "SELECT INBOX", ""},
