@@ -25,6 +25,8 @@ type upload struct {
 	place   place // of mailbox
 	parts   []part
 	memory  int64
+
+	replaces *replaced // by REPLACE; nil for APPEND
 }
 
 type part struct {
@@ -54,29 +56,22 @@ func (up *upload) release() {
 	}
 }
 
-// receive reads all messages of the command.
+// receive reads all messages of the command; REPLACE has one.
 func (s *session) receive(ctx context.Context, up *upload) error {
 	var m imapwire.AppendMessage
 	for more := true; more; more = s.dec.AppendMore(&m) {
+		if up.replaces != nil && len(up.parts) > 0 {
+			return bad("REPLACE takes one message")
+		}
 		if !s.dec.AppendMessage(&m) {
 			return s.syntax()
 		}
-		if m.UTF8 && !s.enabled.has(utf8Accept) { // RFC 6855 §4
-			return bad("ENABLE UTF8=ACCEPT first")
-		}
 		// Before a client is asked for a literal, it is told what can be known already.
-		if err := s.mayAppend(ctx, up, m.Literal.Size); err != nil {
+		if err := s.mayAppend(ctx, up, &m); err != nil {
 			return err
 		}
-		body, ok := s.dec.Body(m.Literal)
-		if !ok {
-			return s.syntax()
-		}
-		// RFC 3516 §4.4: what comes as a literal8 may be binary, so nothing in it is changed.
-		raw := m.Literal.Binary && !m.UTF8
-		stored, err := s.incoming(ctx, body, raw)
+		stored, err := s.incoming(ctx, &m)
 		if err != nil {
-			s.dec.Resume()
 			return err
 		}
 		up.parts = append(up.parts, part{stored, store.AppendOptions{Flags: up.place.mayChange(m.Flags), InternalDate: m.Date}})
@@ -91,13 +86,16 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 // appendLimit is the size of the largest message that is taken (RFC 7889 §2).
 func (srv *Server) appendLimit() string { return strconv.FormatInt(srv.maxMessage, 10) }
 
-// mayAppend reports why a message of this size will not be taken.
-func (s *session) mayAppend(ctx context.Context, up *upload, size int64) error {
+// mayAppend reports why a message will not be taken.
+func (s *session) mayAppend(ctx context.Context, up *upload, m *imapwire.AppendMessage) error {
+	size := m.Literal.Size
 	switch {
-	case size == 0:
-		return no("", "APPEND canceled") // RFC 3502 §6.3.11
+	case m.UTF8 && !s.enabled.has(utf8Accept): // RFC 6855 §4
+		return errEnableUTF8
+	case size == 0 && !m.Catenate:
+		return errCanceled
 	case size > s.srv.maxMessage:
-		return no("TOOBIG", "The message is larger than this server accepts")
+		return errTooBig
 	case len(up.parts) >= maxAppendMessages || up.memory+min(size, largeMessage) > maxAppendMemory:
 		return no("LIMIT", "Too many messages for one APPEND")
 	case len(up.parts) > 0:
@@ -114,19 +112,37 @@ func (s *session) mayAppend(ctx context.Context, up *upload, size int64) error {
 	return err
 }
 
-// incoming reads a message, with all line ends made CRLF unless it is to be stored raw.
-// It reads to the end of body, also if it fails.
-func (s *session) incoming(ctx context.Context, body io.Reader, raw bool) (*store.Message, error) {
+var (
+	errEnableUTF8 = bad("ENABLE UTF8=ACCEPT first")
+	errCanceled   = no("", "APPEND canceled") // RFC 3502 §6.3.11
+	errTooBig     = no("TOOBIG", "The message is larger than this server accepts")
+)
+
+// incoming reads a message, with all line ends made CRLF. RFC 3516 §4.4: what comes as a
+// literal8 may be binary, so nothing in it is changed.
+func (s *session) incoming(ctx context.Context, m *imapwire.AppendMessage) (*store.Message, error) {
+	if m.Catenate {
+		return s.catenate(ctx)
+	}
+	body, ok := s.dec.Body(m.Literal)
+	if !ok {
+		return nil, s.syntax()
+	}
 	in := s.srv.store.NewIncoming(ctx)
 	var w io.Writer = in
-	if !raw {
+	if m.UTF8 || !m.Literal.Binary {
 		w = message.NewCRLFWriter(in)
 	}
-	if _, err := io.Copy(w, body); err != nil {
+	if _, err := io.Copy(w, body); err != nil { // it is read to its end
 		in.Abort()
+		s.dec.Resume()
 		return nil, err
 	}
-	return in.Finish()
+	stored, err := in.Finish()
+	if err != nil {
+		s.dec.Resume()
+	}
+	return stored, err
 }
 
 // deliver puts the messages into the mailbox and gives the APPENDUID (RFC 4315 §3).
@@ -134,8 +150,18 @@ func (s *session) deliver(ctx context.Context, up *upload) (code string, err err
 	var uidValidity uint32
 	var id store.MailboxID
 	var uids []store.UID
-	err = up.place.account.Update(ctx, func(tx *store.Tx) error {
+	accounts := []store.AccountID{up.place.account.ID()}
+	if up.replaces != nil {
+		accounts = append(accounts, up.replaces.box.account.ID())
+	}
+	err = s.srv.store.Update(ctx, accounts, func(all *store.MultiTx) error {
 		uids = uids[:0]
+		if up.replaces != nil {
+			if err := up.replaces.remove(all); err != nil {
+				return err
+			}
+		}
+		tx := all.Account(up.place.account.ID())
 		m, err := tx.Mailbox(up.place.name)
 		if fault.Is(err, fault.NotFound) {
 			return errTryCreate

@@ -62,6 +62,8 @@ var capabilities = []capability{
 	{name: "PREVIEW", in: anyState},
 	{name: "OBJECTID", in: anyState},
 	{name: "BINARY", in: anyState},
+	{name: "CATENATE", in: anyState},
+	{name: "REPLACE", in: anyState},
 	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
 
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},

@@ -72,6 +72,7 @@ var commands = map[string]spec{
 	"STORE":       {in: selected, run: (*session).store, numbered: true},
 	"COPY":        {in: selected, run: (*session).copy},
 	"MOVE":        {in: selected, run: (*session).move, expunges: true},
+	"REPLACE":     {in: selected, run: (*session).replace, expunges: true},
 	"UID EXPUNGE": {in: selected, run: (*session).expunge, expunges: true},
 	"UID SEARCH":  {in: selected, run: (*session).search},
 	"UID THREAD":  {in: selected, run: (*session).thread},
@@ -80,6 +81,7 @@ var commands = map[string]spec{
 	"UID STORE":   {in: selected, run: (*session).store},
 	"UID COPY":    {in: selected, run: (*session).copy},
 	"UID MOVE":    {in: selected, run: (*session).move, expunges: true},
+	"UID REPLACE": {in: selected, run: (*session).replace, expunges: true},
 }
 
 // command is a command under way.

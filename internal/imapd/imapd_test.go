@@ -214,6 +214,7 @@ func TestTranscripts(t *testing.T) {
 // longTexts are what scripts need and nobody wants to read.
 var longTexts = map[string]string{
 	"80k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 78)+"\r\n", 1000),
+	"64k":           strings.Repeat("x", 65530),
 	"10k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 100),
 	"9k-line":       "a LOGIN " + strings.Repeat("x", 9000) + "\r\n",
 	"70k-name":      strings.Repeat("x", 70_000) + "\r\n",

@@ -158,6 +158,10 @@ var grammar = map[string]func(d *Decoder) []byte{
 			if !d.AppendMessage(&m) {
 				return nil
 			}
+			if m.Catenate {
+				b = catenated(d, AppendAppendMessage(b, &m))
+				continue
+			}
 			body, ok := d.Body(m.Literal)
 			if !ok {
 				return nil
@@ -202,6 +206,31 @@ var grammar = map[string]func(d *Decoder) []byte{
 		return b
 	},
 	"NOOP": func(*Decoder) []byte { return nil },
+}
+
+// catenated decodes the parts of a CATENATE, and writes them again.
+func catenated(d *Decoder, b []byte) []byte {
+	var p CatenatePart
+	first := true
+	for more := true; more; more = d.CatenateMore(&p) {
+		if !d.CatenatePart(&p) {
+			return nil
+		}
+		b = AppendCatenatePart(b, &p, first)
+		first = false
+		if p.URL != "" {
+			continue
+		}
+		body, ok := d.Body(p.Literal)
+		if !ok {
+			return nil
+		}
+		data, _ := io.ReadAll(body)
+		if b = append(b, data...); p.UTF8 {
+			b = append(b, ')')
+		}
+	}
+	return append(b, ')')
 }
 
 // reparse decodes the next command and writes it again.
