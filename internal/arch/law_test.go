@@ -59,7 +59,7 @@ var outside = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv"},
 	"github.com/emersion/go-msgauth":      {"internal/dkim"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
-	"github.com/klauspost/compress":       {"internal/blob/fsblob"},
+	"github.com/klauspost/compress":       {"internal/blob/fsblob", "internal/wire"},
 	"github.com/miekg/dns":                {"internal/dns", "bench/relay"},
 	"github.com/pelletier/go-toml/v2":     {"internal/config"},
 	"github.com/prometheus/client_golang": {"internal/obs"},

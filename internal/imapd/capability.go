@@ -65,6 +65,7 @@ var capabilities = []capability{
 	{name: "CATENATE", in: anyState},
 	{name: "REPLACE", in: anyState},
 	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
+	{name: "COMPRESS=DEFLATE", in: loggedIn, when: (*session).mayCompress},
 
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
 	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1

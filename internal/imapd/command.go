@@ -41,6 +41,7 @@ var commands = map[string]spec{
 	"AUTHENTICATE": {in: notAuthenticated, run: (*session).authenticate},
 	"LOGIN":        {in: notAuthenticated, run: (*session).login},
 
+	"COMPRESS":    {in: loggedIn, run: (*session).compress},
 	"ENABLE":      {in: loggedIn, run: (*session).enable},
 	"NAMESPACE":   {in: loggedIn, run: (*session).namespace},
 	"SELECT":      {in: loggedIn, run: (*session).selectMailbox},

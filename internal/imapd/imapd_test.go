@@ -216,6 +216,7 @@ var longTexts = map[string]string{
 	"80k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 78)+"\r\n", 1000),
 	"64k":           strings.Repeat("x", 65530),
 	"10k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 100),
+	"70k-line":      strings.Repeat("x", 70_000) + "\r\n",
 	"9k-line":       "a LOGIN " + strings.Repeat("x", 9000) + "\r\n",
 	"70k-name":      strings.Repeat("x", 70_000) + "\r\n",
 	"mistakes":      strings.Repeat("x FOO\r\n", 25),

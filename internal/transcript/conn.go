@@ -2,8 +2,10 @@ package transcript
 
 import (
 	"bytes"
+	"compress/flate"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -161,6 +163,41 @@ func (c *conn) startTLS() error {
 	c.nc = secure
 	c.start()
 	return nil
+}
+
+// compress goes over to DEFLATE in both directions, once the server has.
+func (c *conn) compress() error {
+	if err := c.nc.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+		return err
+	}
+	<-c.done
+	if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	w, err := flate.NewWriter(c.nc, flate.DefaultCompression)
+	if err != nil {
+		return err
+	}
+	c.nc = &deflated{Conn: c.nc, r: flate.NewReader(c.nc), w: w}
+	c.start()
+	return nil
+}
+
+// deflated is a connection whose both directions are compressed.
+type deflated struct {
+	net.Conn
+	r io.Reader
+	w *flate.Writer
+}
+
+func (d *deflated) Read(p []byte) (int, error) { return d.r.Read(p) }
+
+func (d *deflated) Write(p []byte) (int, error) {
+	n, err := d.w.Write(p)
+	if err == nil {
+		err = d.w.Flush()
+	}
+	return n, err
 }
 
 func (c *conn) close() {

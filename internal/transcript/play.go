@@ -82,6 +82,8 @@ func (p *player) act(l line) error {
 		return nil
 	case "starttls":
 		return c.startTLS()
+	case "compress":
+		return c.compress()
 	case "advance":
 		d, err := time.ParseDuration(l.arg)
 		time.Sleep(d)

@@ -22,7 +22,7 @@ type line struct {
 
 var (
 	talkLine  = regexp.MustCompile(`^(\w+)(>=|>@|>|<\*|<<|<|!)(?: (.*))?$`)
-	stateLine = regexp.MustCompile(`^(\w+) (close|closed|stall|resume|starttls)$`)
+	stateLine = regexp.MustCompile(`^(\w+) (close|closed|stall|resume|starttls|compress)$`)
 )
 
 func parseLine(number int, text string) line {

@@ -16,6 +16,7 @@
 //	1 close          the client closes it
 //	1 stall          the client stops reading; "1 resume" goes on
 //	1 starttls       the client starts TLS
+//	1 compress       the client goes over to DEFLATE, for good
 //	advance 31m      time passes
 //	verb arguments   whatever Options.Commands says
 //

@@ -29,16 +29,17 @@ var (
 
 // Conn is one connection. All methods but Wake are for the session's goroutine.
 type Conn struct {
-	srv    *Server
-	sock   net.Conn  // the transport; Wake and Shutdown touch only this one
-	rw     net.Conn  // what the buffers talk to: sock, or TLS over it
-	tls    *tls.Conn // nil in clear
-	id     string
-	remote netip.AddrPort
-	local  netip.AddrPort
-	log    *slog.Logger // made when first asked for
-	user   string
-	opened time.Time
+	srv      *Server
+	sock     net.Conn  // the transport; Wake and Shutdown touch only this one
+	rw       net.Conn  // what the buffers talk to: sock, TLS over it, DEFLATE over either
+	tls      *tls.Conn // nil in clear
+	deflated *deflated // nil unless compressed
+	id       string
+	remote   netip.AddrPort
+	local    netip.AddrPort
+	log      *slog.Logger // made when first asked for
+	user     string
+	opened   time.Time
 
 	fromProxy bool // the transport's peer is a proxy, which must introduce the client
 	counted   bool // holds a place in the limits

@@ -20,8 +20,8 @@ func (c *Conn) TLS() *tls.ConnectionState {
 // Secure reports whether the connection is encrypted.
 func (c *Conn) Secure() bool { return c.tls != nil }
 
-// OffersTLS reports whether StartTLS is possible now.
-func (c *Conn) OffersTLS() bool { return c.srv.o.TLS != nil && c.tls == nil }
+// OffersTLS reports whether StartTLS is possible now. It is not beneath compression.
+func (c *Conn) OffersTLS() bool { return c.srv.o.TLS != nil && c.tls == nil && !c.Compressed() }
 
 // StartTLS flushes and goes over to TLS. What the peer sent in clear behind the
 // command that asked for it is dropped: it may have been put there by someone
