@@ -24,6 +24,7 @@ import (
 	"posthorn/internal/fault"
 	"posthorn/internal/history"
 	"posthorn/internal/queue"
+	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
 
@@ -112,6 +113,7 @@ type Options struct {
 	Store     *store.Store
 	Queue     *queue.Queue
 	History   *history.History
+	Index     *search.Index
 	Site      func() dnszone.Site  // what the world is to know of the server
 	Resolver  func() *dns.Resolver // asked whether it does
 	// Send accepts a message from a program on this machine. nil: no server runs.

@@ -13,6 +13,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
 
@@ -22,7 +23,8 @@ func newAdmin(t *testing.T) *Admin {
 	engine, blobs := memkv.New(memkv.Options{}), memblob.New(memblob.Options{})
 	d := directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 64, Passes: 1, Threads: 1}})
 	t.Cleanup(d.Close)
-	return New(Options{Directory: d, Store: store.New(store.Options{Engine: engine, Blobs: blobs})})
+	mail := store.New(store.Options{Engine: engine, Blobs: blobs})
+	return New(Options{Directory: d, Store: mail, Index: search.New(search.Options{Engine: engine, Store: mail})})
 }
 
 // serve puts operations on a socket and connects to it.

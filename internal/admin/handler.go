@@ -50,6 +50,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, ShowQueue, a.showQueue)
 	handle(mux, OperateQueue, a.operateQueue)
 	handle(mux, SearchHistory, a.searchHistory)
+	handle(mux, RebuildIndex, a.rebuildIndex)
 	handle(mux, Verify, a.verify)
 	mux.HandleFunc("POST "+sendPath, a.send)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -47,5 +47,7 @@ var (
 
 	SearchHistory = Operation[HistoryQuery, HistoryAnswer]{"history/search"}
 
+	RebuildIndex = Operation[Name, IndexRebuilt]{"index/rebuild"}
+
 	Verify = Operation[Nothing, Verified]{"verify"}
 )

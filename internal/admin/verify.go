@@ -10,7 +10,7 @@ import (
 // read them one by one.
 const maxProblems = 10_000
 
-// verify proves the invariants of the directory and of the store.
+// verify proves the invariants of the directory, of the store and of the search index.
 func (a *Admin) verify(ctx context.Context, _ Nothing) (Verified, error) {
 	result := Verified{Problems: []string{}}
 	report := func(problem string) {
@@ -23,5 +23,8 @@ func (a *Admin) verify(ctx context.Context, _ Nothing) (Verified, error) {
 	}
 	sum, err := a.o.Store.Verify(ctx, func(p store.Problem) { report(p.String()) })
 	result.Accounts, result.Mailboxes, result.Messages = sum.Accounts, sum.Mailboxes, sum.Messages
-	return result, err
+	if err != nil {
+		return result, err
+	}
+	return result, a.o.Index.Verify(ctx, report)
 }

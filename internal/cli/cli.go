@@ -54,6 +54,7 @@ type commands struct {
 	Queue    queueCommand    `cmd:"" help:"The queue: mail that other servers still have to take."`
 	History  historyCommand  `cmd:"" help:"What happened to messages, and why."`
 	Sendmail sendmailCommand `cmd:"" passthrough:"" help:"Send a message from standard input, as the program of that name does."`
+	Index    indexCommand    `cmd:"" help:"The search index: what SEARCH finds text with."`
 	Verify   verifyCommand   `cmd:"" help:"Prove that everything stored is as it should be."`
 	Conf     configCommand   `cmd:"" name:"config" help:"The configuration file."`
 	Version  versionCommand  `cmd:"" help:"Tell the version."`

@@ -36,6 +36,7 @@ type Config struct {
 	Reports    TLSReports
 	Relay      Relay
 	History    History
+	Search     Search
 	Lists      Lists
 	Limits     Limits
 	Allowances []Allowance
@@ -229,6 +230,11 @@ type History struct {
 	Days int // 0: nothing is kept
 }
 
+// Search says how mail is searched.
+type Search struct {
+	Index bool // accounts that are searched get an index of all words
+}
+
 // Lists name the files, or folders of files, of those whose mail is always or never wanted.
 type Lists struct {
 	Allow, Deny []string
@@ -293,6 +299,7 @@ func Default() Config {
 			Connections: 20,
 		},
 		History: History{Days: 14},
+		Search:  Search{Index: true},
 		Limits: Limits{
 			MaxMessageSize: 50_000_000,
 			MaxRecipients:  1000,

@@ -73,6 +73,12 @@ func (c *Config) tables() []table {
 				doc: "How many days it is kept: about 150 bytes an event, of which a message has one to three. 0 keeps nothing.",
 			},
 		}},
+		{"search", "How SEARCH finds text.", []field{
+			{
+				name: "index", value: boolean(&c.Search.Index),
+				doc: "Keep an index of all words for accounts that are searched, about a tenth of the size of their text. Without it, every search reads the messages.",
+			},
+		}},
 		{"dns", "Who is asked for the names of other servers.", []field{
 			{
 				name: "servers", value: servers(&c.DNS.Servers), example: `["127.0.0.1:53"]`,

@@ -133,7 +133,7 @@ func (x *Index) take() (id store.AccountID, w want, ok bool) {
 // from time to time all that there are. It works on one account at a time, in small
 // pieces, and rests after each for as long as it took.
 func (x *Index) Run(ctx context.Context) {
-	sweep := time.NewTicker(sweepEvery)
+	sweep := time.NewTimer(firstSweep)
 	defer sweep.Stop()
 	for ctx.Err() == nil {
 		id, w, ok := x.take()
@@ -143,6 +143,7 @@ func (x *Index) Run(ctx context.Context) {
 			case <-x.wake:
 			case <-sweep.C:
 				x.sweep(ctx)
+				sweep.Reset(sweepEvery)
 			}
 			continue
 		}
@@ -180,7 +181,10 @@ func rest(ctx context.Context, took time.Duration) {
 
 // sweepEvery is how often indexes are looked at that no search has asked for: so
 // even the first search of the day finds most of the messages in its index.
-const sweepEvery = 10 * time.Minute
+const (
+	firstSweep = time.Minute
+	sweepEvery = 10 * time.Minute
+)
 
 // sweep finds the indexes that have fallen behind.
 func (x *Index) sweep(ctx context.Context) {

@@ -24,6 +24,7 @@ import (
 	"posthorn/internal/kv/pgkv"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
+	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
 
@@ -40,6 +41,7 @@ type Data struct {
 	Directory *directory.Directory
 	Queue     *queue.Queue
 	History   *history.History
+	Index     *search.Index
 
 	engine kv.Engine
 	blobs  blob.Store
@@ -92,6 +94,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
+	d.Index = search.New(search.Options{Engine: engine, Store: d.Store, Logger: log})
 	return d
 }
 
@@ -108,7 +111,7 @@ func (d *Data) Admin() *admin.Admin { return d.admin(nil) }
 // admin gives the operations, with one that accepts messages.
 func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error)) *admin.Admin {
 	return admin.New(admin.Options{
-		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History,
+		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Index: d.Index,
 		Site: d.site, Resolver: d.resolver, Send: send,
 	})
 }

@@ -108,12 +108,16 @@ func (s *Server) imap(o *wire.Options, set settings) {
 	// RFC 9051 §5.4: thirty minutes at least once logged in, which is wire's default.
 	o.PreAuthTotal = 3 * time.Minute
 	o.Busy = imapd.Busy
-	o.Serve = imapd.New(imapd.Options{
+	options := imapd.Options{
 		Store:         s.data.Store,
 		Auth:          authenticator{s.data.Directory},
 		PlaintextAuth: set.Listener.PlaintextAuth,
 		MaxMessage:    set.Limits.MaxMessageSize,
-	}).Serve
+	}
+	if s.indexing {
+		options.Index = s.data.Index
+	}
+	o.Serve = imapd.New(options).Serve
 }
 
 func (s *Server) pop3(o *wire.Options, set settings) {

@@ -41,6 +41,7 @@ type Server struct {
 	tempDir     string // for messages that are being checked
 	relay       *relay // nil: mail for other servers is refused
 	register    *register
+	indexing    bool // searches use the index, which is kept up to date
 	background  []*background
 	maildrops   *pop3d.Locks // one session each, over all listeners
 
@@ -73,7 +74,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	s := &Server{
 		log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks(),
 		resolver: data.resolver(), tempDir: c.TempDir(),
-		register: newRegister(c.Lists, log),
+		register: newRegister(c.Lists, log), indexing: c.Search.Index,
 	}
 	err := inbound.PrepareTempDir(s.tempDir)
 	if err != nil {
@@ -97,6 +98,9 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	s.background = []*background{
 		startMaintenance(log, data.Store.Maintain, data.History.Forget, s.relay.tidy), startMemory(),
 		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(),
+	}
+	if s.indexing {
+		s.background = append(s.background, startBackground(data.Index.Run))
 	}
 	log.Info("ready", "hostname", c.Hostname, "listeners", len(s.doors))
 	return s, nil

@@ -38,10 +38,14 @@ type contentPlace struct {
 
 // Contents reads contents after an EmailID, in order, until there are so many, or so
 // many bytes of them. No content up to last is left out; there is more if last is
-// below newest. Contents given out later are above newest.
+// below newest. Contents given out later are above newest. An account that nobody has
+// used has none, and does not come into being.
 func (a *Account) Contents(ctx context.Context, after EmailID, count, size int) (contents []Content, last, newest EmailID, err error) {
-	err = a.view(ctx, func(r kv.Reader) error {
-		contents, last = nil, after
+	err = a.store.engine.View(ctx, a.shard, func(r kv.Reader) error {
+		contents, last, newest = nil, after, after
+		if _, ok, err := r.Get(keyHead); err != nil || !ok {
+			return err
+		}
 		h, err := readHead(r)
 		if err != nil {
 			return err
