@@ -58,6 +58,8 @@ var commands = map[string]spec{
 	"NOTIFY":      {in: loggedIn, run: (*session).setNotify},
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 
+	"GETMETADATA":  {in: loggedIn, run: (*session).getMetadata},
+	"SETMETADATA":  {in: loggedIn, run: (*session).setMetadata},
 	"GETQUOTA":     {in: loggedIn, run: (*session).getQuota},
 	"GETQUOTAROOT": {in: loggedIn, run: (*session).getQuotaRoot},
 	"SETQUOTA":     {in: loggedIn, run: (*session).setQuota},

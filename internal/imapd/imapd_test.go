@@ -76,6 +76,7 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 
 func (w *world) listen(o Options, wo wire.Options) *wiretest.Server {
 	o.Store, o.Auth, o.MaxMessage, o.Version = w.store, w.users, 64<<10, "test"
+	o.Admin = "postmaster@example.test"
 	wo.Protocol, wo.Serve = "imap", New(o).Serve
 	return wiretest.Start(w.t, wo)
 }

@@ -33,7 +33,7 @@ func (s *session) list(ctx context.Context, _ *command) error {
 }
 
 // notOffered are return options that do not work yet.
-const notOffered = imapwire.ReturnMyRights | imapwire.ReturnMetadata
+const notOffered = imapwire.ReturnMyRights
 
 // criteria are the options by which mailboxes are selected; the others say how.
 const criteria = imapwire.ListSubscribed | imapwire.ListSpecialUse
@@ -72,6 +72,11 @@ func (l *listing) run() error {
 		}
 		if meets && n.mailbox != nil && l.Return&imapwire.ReturnStatus != 0 { // RFC 5819 §2
 			if err := l.status(n); err != nil {
+				return err
+			}
+		}
+		if meets && n.mailbox != nil && l.Return&imapwire.ReturnMetadata != 0 { // RFC 9590 §3
+			if err := l.metadata(n); err != nil {
 				return err
 			}
 		}
@@ -172,6 +177,17 @@ func (l *listing) status(n *node) error {
 	b, err := l.appendStatus(l.ctx, l.b, &counters{l.account, n.mailbox, n.name}, l.Status)
 	l.b = b
 	l.writeIfFull()
+	return err
+}
+
+// metadata writes the entries of a mailbox that is listed.
+func (l *listing) metadata(n *node) error {
+	q := metadataQuery{GetMetadata: imapwire.GetMetadata{Entries: l.Metadata}}
+	found, err := l.findMetadata(l.ctx, &annotated{place{l.account, n.mailbox.Name, n.name, store.AllRights}, n.mailbox}, &q)
+	if err == nil {
+		l.b = l.appendMetadata(l.b, n.name, found)
+		l.writeIfFull()
+	}
 	return err
 }
 

@@ -43,6 +43,7 @@ type Options struct {
 	PlaintextAuth bool   // passwords are accepted without TLS
 	Index         Index  // nil: every search opens what it has to look into
 	Version       string // for ID; empty: not told
+	Admin         string // the address of whoever administers the server; empty: not told
 	MaxMessage    int64  // bytes an appended message may have; default 100 MiB
 }
 
@@ -61,6 +62,7 @@ type Server struct {
 	index      Index
 	plaintext  bool
 	version    string
+	admin      string
 	maxMessage int64
 	buffers    sync.Pool // of *[]byte, see output
 }
@@ -70,7 +72,10 @@ func New(o Options) *Server {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 100 << 20
 	}
-	return &Server{store: o.Store, auth: o.Auth, index: o.Index, plaintext: o.PlaintextAuth, version: o.Version, maxMessage: o.MaxMessage}
+	return &Server{
+		store: o.Store, auth: o.Auth, index: o.Index, plaintext: o.PlaintextAuth,
+		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage,
+	}
 }
 
 // Serve runs a session on a connection until it ends. It is what wire.Options.Serve

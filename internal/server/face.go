@@ -113,6 +113,7 @@ func (s *Server) imap(o *wire.Options, set settings) {
 		Auth:          authenticator{s.data.Directory},
 		PlaintextAuth: set.Listener.PlaintextAuth,
 		MaxMessage:    set.Limits.MaxMessageSize,
+		Admin:         "postmaster@" + set.Hostname,
 	}
 	if s.indexing {
 		options.Index = s.data.Index

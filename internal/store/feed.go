@@ -14,23 +14,26 @@ type change struct {
 	flags Flags   // flags*: which to add, remove or set
 	mask  Flags   // flagsReplaced: the others stay as they are
 
+	who     AccountID // metadataChanged: whose entry, or EveryoneShares
+	entry   string    // metadataChanged
 	mailbox MailboxID // mailbox*: in the feed of the tree; the first change of a mailbox, too
 }
 
 type changeKind byte
 
 const (
-	messagesAdded  changeKind = 1
-	flagsAdded     changeKind = 2
-	flagsRemoved   changeKind = 3
-	flagsSet       changeKind = 4
-	messagesGone   changeKind = 5
-	mailboxCreated changeKind = 6
-	mailboxRenamed changeKind = 7
-	mailboxDeleted changeKind = 8
-	subscriptions  changeKind = 9
-	mailboxUsed    changeKind = 10 // it has other special uses
-	flagsReplaced  changeKind = 11 // flagsSet for some of the flags
+	messagesAdded   changeKind = 1
+	flagsAdded      changeKind = 2
+	flagsRemoved    changeKind = 3
+	flagsSet        changeKind = 4
+	messagesGone    changeKind = 5
+	mailboxCreated  changeKind = 6
+	mailboxRenamed  changeKind = 7
+	mailboxDeleted  changeKind = 8
+	subscriptions   changeKind = 9
+	mailboxUsed     changeKind = 10 // it has other special uses
+	metadataChanged changeKind = 12
+	flagsReplaced   changeKind = 11 // flagsSet for some of the flags
 )
 
 // treeFeed is the pseudo-mailbox whose feed tells of mailboxes themselves.
@@ -80,6 +83,10 @@ func (ch *change) encode(c *record.Encoder, now int64) {
 		encodeRanges(c, ch.uids)
 	case messagesGone:
 		encodeRanges(c, ch.uids)
+	case metadataChanged:
+		c.Uint(uint64(ch.mailbox))
+		c.Uint(uint64(ch.who))
+		c.String(ch.entry)
 	default:
 		c.Uint(uint64(ch.mailbox))
 	}
@@ -125,6 +132,10 @@ func decodeChange(d *record.Decoder, version byte, f *feedRecord) (ch change, er
 		ch.uids = decodeRanges(d)
 	case messagesGone:
 		ch.uids = decodeRanges(d)
+	case metadataChanged:
+		ch.mailbox = MailboxID(d.Uint())
+		ch.who = AccountID(d.Uint())
+		ch.entry = d.String()
 	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions, mailboxUsed:
 		ch.mailbox = MailboxID(d.Uint())
 	default:

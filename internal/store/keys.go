@@ -12,6 +12,7 @@ import (
 //
 //	A                       the account's head: counters and quota
 //	B email                 the body of a message, or where it is
+//	D mailbox user entry    metadata of a mailbox (0: of none), of one user (0: shared)
 //	E email mailbox uid     a message with this content (also an expunged one, until it is removed)
 //	F mailbox modseq        the change feed of a mailbox; mailbox 0: the tree of mailboxes
 //	K mailbox chunk         checkpoint: the messages of one chunk of UIDs

@@ -115,6 +115,9 @@ func (tx *Tx) DeleteMailbox(name string) error {
 	if err := tx.noteExpunged(id, expungeNote{why: dropped, name: name, uids: AllUIDs}); err != nil {
 		return err
 	}
+	if err := tx.dropMetadata(id); err != nil {
+		return err
+	}
 	for _, kind := range []byte{'F', 'K'} {
 		p := mailboxPrefix(kind, id)
 		if err := tx.w.DeleteRange(p, kv.PrefixEnd(p)); err != nil {
@@ -144,6 +147,9 @@ func (tx *Tx) RenameMailbox(from, to string) error {
 		m, err := tx.CreateMailbox(to, "")
 		if err == nil {
 			_, err = tx.Move(InboxID, AllUIDs, m.ID)
+		}
+		if err == nil { // RFC 5464 §4.1: INBOX keeps its own
+			err = tx.copyMetadata(InboxID, m.ID)
 		}
 		return err
 	}

@@ -100,6 +100,9 @@ func (v *verifier) run(r kv.Reader) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := v.countMetadata(names); err != nil {
+		return err
+	}
 	if v.used != v.head.used {
 		v.problem("", 0, "the quota counts %+v, the account has %+v", v.head.used, v.used)
 	}
@@ -193,6 +196,18 @@ func (v *verifier) checkCounters(m *mailbox, snap *Snapshot) {
 	if m.HighestModSeq > v.head.modSeq || m.UIDValidity > v.head.uidValidity || m.ID > v.head.lastMailbox {
 		v.problem(m.Name, 0, "the account's counters are behind it")
 	}
+}
+
+// countMetadata: entries belong to a mailbox that exists, or to none.
+func (v *verifier) countMetadata(names map[MailboxID]string) error {
+	return scan(v.r, kv.Prefix([]byte{'D'}), func(k, value []byte) error {
+		id := MailboxID(uidOf(k[:5]))
+		if _, ok := names[id]; !ok && id != ServerMetadata {
+			v.problem("", 0, "there is metadata of mailbox %d, which is gone", id)
+		}
+		v.used.Annotations += annotationSize(string(k[metadataPrefixLength:]), value, true)
+		return nil
+	})
 }
 
 // checkFeed: the feed ascends, ends at HIGHESTMODSEQ and has no gap before the checkpoint.
