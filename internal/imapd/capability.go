@@ -61,6 +61,8 @@ var capabilities = []capability{
 	{name: "THREAD=ORDEREDSUBJECT", in: anyState},
 	{name: "THREAD=REFERENCES", in: anyState},
 	{name: "THREAD=REFS", in: anyState},
+	{name: "CONTEXT=SEARCH", in: anyState},
+	{name: "CONTEXT=SORT", in: anyState},
 	{name: "I18NLEVEL=1", in: anyState},
 	{name: "PREVIEW", in: anyState},
 	{name: "OBJECTID", in: anyState},

@@ -33,6 +33,13 @@ func (s *session) catchUp(ctx context.Context, t telling) error {
 	if s.deaf() && !t.due {
 		return nil
 	}
+	if err := s.catchUpMailbox(ctx, t); err != nil {
+		return err
+	}
+	return s.updateContexts(ctx)
+}
+
+func (s *session) catchUpMailbox(ctx context.Context, t telling) error {
 	if !s.stale.Swap(false) {
 		return s.tell(s.box.view.Snapshot, t)
 	}
@@ -59,12 +66,14 @@ func (s *session) tell(after *store.Snapshot, t telling) error {
 	}
 	out := s.newOutput()
 	changes := store.Diff(before, after)
+	m.contexts.gone(out, &m.view, changes.Expunged)
 	if t.expunge {
 		out.gone(m, changes.Expunged)
 	} else {
 		m.view.haunt(changes.Expunged)
 	}
 	m.view.Snapshot = after
+	m.contexts.note(&m.view, &changes)
 	if len(after.Keywords()) > len(before.Keywords()) {
 		m.describeFlags(out)
 	}

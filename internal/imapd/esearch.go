@@ -97,7 +97,8 @@ func (o *output) esearch(c *command) {
 
 // tellData writes what was found, as far as it is wanted.
 func (s *session) tellData(out *output, a *answer, want imapwire.SearchReturn) {
-	hits, number := a.hits, func(h hit) uint32 { return s.box.told(h, a.command.uid) }
+	hits := a.hits
+	number := func(h hit) uint32 { return s.box.told(h, a.command.uid) }
 	some := len(hits) > 0
 	if some && want&imapwire.ReturnMin != 0 {
 		out.data(" MIN ", number(hits[0]))
@@ -110,7 +111,7 @@ func (s *session) tellData(out *output, a *answer, want imapwire.SearchReturn) {
 	}
 	if some && want&imapwire.ReturnAll != 0 {
 		out.b = append(out.b, " ALL "...)
-		out.set(hits, number)
+		out.set(len(hits), func(i int) uint32 { return number(hits[i]) })
 	}
 	if want&imapwire.ReturnPartial != 0 {
 		hits = partial(hits, a.options.Partial)
@@ -118,7 +119,7 @@ func (s *session) tellData(out *output, a *answer, want imapwire.SearchReturn) {
 		if len(hits) == 0 {
 			out.b = append(out.b, "NIL"...)
 		}
-		out.set(hits, number)
+		out.set(len(hits), func(i int) uint32 { return number(hits[i]) })
 		out.b = append(out.b, ')')
 	}
 	if some && want&imapwire.ReturnRelevancy != 0 {
@@ -144,16 +145,16 @@ func (o *output) data(name string, n uint32) {
 	o.b = strconv.AppendUint(append(o.b, name...), uint64(n), 10)
 }
 
-// set writes messages in their order, ascending runs of numbers as ranges (RFC 5267
-// §3.2: no others).
-func (o *output) set(hits []hit, number func(hit) uint32) {
-	for i := 0; i < len(hits); {
-		first := number(hits[i])
-		last := first
+// set writes n numbers in their order, ascending runs as ranges (RFC 5267 §3.2: no
+// others).
+func (o *output) set(n int, number func(i int) uint32) {
+	for i := 0; i < n; {
 		if i > 0 {
 			o.b = append(o.b, ',')
 		}
-		for i++; i < len(hits) && number(hits[i]) == last+1; i++ {
+		first := number(i)
+		last := first
+		for i++; i < n && number(i) == last+1; i++ {
 			last++
 		}
 		o.b = strconv.AppendUint(o.b, uint64(first), 10)

@@ -25,12 +25,19 @@ func (s *session) search(ctx context.Context, c *command) error {
 	if !o.Extended && !s.enabled.has(rev2) {
 		return s.tellNumbers("SEARCH", &a)
 	}
-	return s.tellESearch(&a)
+	if err := s.tellESearch(&a); err != nil {
+		return err
+	}
+	s.keepUpdated(&a, nil)
+	return nil
 }
 
 // find runs the search of a command in the selected mailbox. The hits are in the order
 // of the mailbox.
 func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOptions) (*query, []hit, error) {
+	if o.Return&imapwire.ReturnUpdate != 0 && s.box.contexts.named(c.tag) >= 0 { // RFC 5267 §4.3
+		return nil, nil, bad("This tag is that of a search with UPDATE, use another")
+	}
 	if !knownCharset(o.Charset) {
 		return nil, nil, errCharset
 	}

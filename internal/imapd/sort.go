@@ -28,7 +28,11 @@ func (s *session) sort(ctx context.Context, c *command) error {
 	if !o.Extended {
 		return s.tellNumbers("SORT", &a)
 	}
-	return s.tellESearch(&a)
+	if err := s.tellESearch(&a); err != nil {
+		return err
+	}
+	s.keepUpdated(&a, criteria)
+	return nil
 }
 
 // inOrder sorts what was found. Equal messages stay in the order of the mailbox, also

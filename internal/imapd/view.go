@@ -12,6 +12,7 @@ type mailbox struct {
 	place
 	id         store.MailboxID
 	view       view
+	contexts   contexts
 	recentFrom store.UID // messages from here on are \Recent in this session
 	readOnly   bool
 	expunged   bool // the client was told of messages that are gone, during this command
