@@ -21,6 +21,7 @@ type capability struct {
 // need not be told before.
 var capabilities = []capability{
 	{name: "IMAP4rev1", in: anyState},
+	{name: "IMAP4rev2", in: anyState},
 	{name: "LITERAL+", in: anyState},
 	{name: "SASL-IR", in: anyState},
 	{name: "ID", in: anyState},

@@ -25,8 +25,14 @@ func (s *session) place(_ context.Context, name string, need store.Rights) (plac
 
 // newPlace is the place of a mailbox that is to be made.
 func (s *session) newPlace(ctx context.Context, name string) (place, error) {
+	// RFC 9051 §5.1, RFC 6855 §3. Names in modified UTF-7 are kept as they are.
+	if s.utf8Names() && !store.IsNetUnicode(name) {
+		return place{}, errNotNetUnicode
+	}
 	return s.place(ctx, name, store.RightCreate)
 }
+
+var errNotNetUnicode = no("CANNOT", "Names have composed characters (normal form C), and none for control")
 
 // require is the error of a command that takes rights which the user does not have.
 func (p *place) require(need store.Rights) error {

@@ -2,11 +2,14 @@ package store
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 	"posthorn/internal/record"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of mailbox names, in bytes and levels.
@@ -38,6 +41,14 @@ func CheckName(name string) error {
 		}
 	}
 	return nil
+}
+
+// IsNetUnicode reports whether a name complies with Net-Unicode (RFC 5198 §2): it is in
+// normal form C and has no control characters, line or paragraph separators.
+func IsNetUnicode(name string) bool {
+	return norm.NFC.IsNormalString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	})
 }
 
 // CreateMailbox makes a mailbox, and those above it that are missing. specialUse is
