@@ -67,7 +67,10 @@ func (c *sink) do(b *testing.B, command string) {
 const benchMessages = 10_000
 
 // benchSession fills alice's INBOX and gives a session that has it open.
-func benchSession(b *testing.B) *sink {
+func benchSession(b *testing.B) *sink { return benchWorld(b, benchMessages).benchClient(b) }
+
+// benchWorld fills alice's INBOX.
+func benchWorld(b *testing.B, messages int) *world {
 	engine, err := pebblekv.Open(b.TempDir(), pebblekv.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
@@ -83,7 +86,7 @@ func benchSession(b *testing.B) *sink {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for range benchMessages / 1000 {
+	for range messages / 1000 {
 		err := w.account("alice").Update(ctx, func(tx *store.Tx) error {
 			for range 1000 {
 				if _, err := tx.Append(store.InboxID, m, store.AppendOptions{Flags: []string{`\Seen`}}); err != nil {
@@ -96,6 +99,11 @@ func benchSession(b *testing.B) *sink {
 			b.Fatal(err)
 		}
 	}
+	return w
+}
+
+// benchClient gives a session that has alice's INBOX open.
+func (w *world) benchClient(b *testing.B) *sink {
 	c := &sink{commands: make(chan string), replied: make(chan bool)}
 	done := make(chan struct{})
 	server := wire.NewServer(wire.Options{Protocol: "imap", Serve: New(Options{Store: w.store, Auth: w.users, PlaintextAuth: true}).Serve})
@@ -182,6 +190,39 @@ func BenchmarkAppend(b *testing.B) {
 				c.do(b, command)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/message")
+		})
+	}
+}
+
+// BenchmarkResync selects a mailbox of 50,000 messages after 100 changes, as a client
+// does that comes back: with QRESYNC, and without.
+func BenchmarkResync(b *testing.B) {
+	w := benchWorld(b, 50_000)
+	opened, err := w.account("alice").Open(b.Context(), "INBOX")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := w.benchClient(b)
+	for i := range 50 {
+		c.do(b, fmt.Sprintf("UID STORE %d +FLAGS.SILENT (\\Flagged)", 1+i*1000))
+	}
+	for i := range 25 {
+		c.do(b, fmt.Sprintf("UID MOVE %d Trash", 500+i*1000))
+		c.do(b, "APPEND INBOX {5+}\r\na: b\n")
+	}
+	known := fmt.Sprintf("%d %d", opened.UIDValidity, opened.HighestModSeq)
+	for _, bench := range []struct{ name, before, command string }{
+		{"Select", "NOOP", "SELECT INBOX"},
+		{"QResync", "ENABLE QRESYNC", "SELECT INBOX (QRESYNC (" + known + "))"},
+		{"QResyncKnownUIDs", "NOOP", "SELECT INBOX (QRESYNC (" + known + " 1:50000))"},
+		{"FetchVanished", "NOOP", fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)", opened.HighestModSeq)},
+		{"FetchFlags", "NOOP", "UID FETCH 1:* (FLAGS)"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			c.do(b, bench.before)
+			for b.Loop() {
+				c.do(b, bench.command)
+			}
 		})
 	}
 }
