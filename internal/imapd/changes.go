@@ -79,17 +79,15 @@ func (s *session) tell(after *store.Snapshot, t telling) error {
 	}
 	if changes.Appended > 0 {
 		out.exists(m)
-		if m.newFrom == 0 && s.notify != nil && s.notify.plan != nil {
-			m.newFrom = before.UIDNext()
-		}
+		s.notify.appended(before)
 	}
 	what := s.unasked(t.uid)
 	if t.own != nil {
-		changes.Changed = t.own.tell(out, m, before, changes.Changed, what)
+		changes.Changed = t.own.tell(out, m, changes.Changed, what)
 	}
 	if s.tellsFlags() {
-		for _, seq := range changes.Changed {
-			out.change(m, seq, m.view.At(seq), what)
+		for _, c := range changes.Changed {
+			out.change(m, c.Seq, m.view.At(c.Seq), what)
 		}
 	}
 	return s.closeOutput(out)
@@ -149,13 +147,14 @@ func (o *output) exists(m *mailbox) {
 
 // tell writes FETCH responses for the messages that the client has changed, unless
 // they were to be silent and are as it expects, and gives those that others changed.
-func (own *ownChange) tell(out *output, m *mailbox, before *store.Snapshot, changed []int, what items) []int {
+func (own *ownChange) tell(out *output, m *mailbox, changed []store.Changed, what items) []store.Changed {
 	others, failed := changed[:0], own.failed
 	m.view.EachUID(own.uids, func(seq int, e store.Entry) bool {
-		for len(changed) > 0 && changed[0] < seq {
+		for len(changed) > 0 && changed[0].Seq < seq {
 			others, changed = append(others, changed[0]), changed[1:]
 		}
-		isNew := len(changed) > 0 && changed[0] == seq
+		isNew := len(changed) > 0 && changed[0].Seq == seq
+		expected := isNew && own.result(changed[0].Was) == e.Flags
 		if isNew {
 			changed = changed[1:]
 		}
@@ -165,7 +164,7 @@ func (own *ownChange) tell(out *output, m *mailbox, before *store.Snapshot, chan
 		switch {
 		case !own.silent,
 			len(failed) > 0 && failed[0].First <= e.UID, // RFC 7162 §3.1.3: so it can try again
-			isNew && !own.explains(before, e):
+			isNew && !expected:                          // RFC 3501 §6.4.6: what others do at the same time is told
 			out.change(m, seq, e, what)
 		case what.has(withModSeq) && (isNew || own.conditional): // RFC 7162 §3.1.3
 			out.change(m, seq, e, what&^withFlags)
@@ -173,13 +172,6 @@ func (own *ownChange) tell(out *output, m *mailbox, before *store.Snapshot, chan
 		return true
 	})
 	return append(others, changed...)
-}
-
-// explains reports that a message has just the flags that the client expects. RFC 3501
-// §6.4.6: what others do at the same time is told also if the client's own is not.
-func (own *ownChange) explains(before *store.Snapshot, e store.Entry) bool {
-	was, ok := before.Seq(e.UID)
-	return ok && own.result(before.At(was).Flags) == e.Flags
 }
 
 var systemFlags = [...]string{imapwire.Answered, imapwire.Flagged, imapwire.Deleted, imapwire.Seen, imapwire.Draft}

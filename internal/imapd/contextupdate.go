@@ -46,8 +46,8 @@ func (cs *contexts) note(v *view, changes *store.Changes) {
 		return
 	}
 	var c collector
-	for _, seq := range changes.Changed {
-		c.add(seq, v.At(seq).UID)
+	for _, changed := range changes.Changed {
+		c.add(changed.Seq, v.At(changed.Seq).UID)
 	}
 	v.Each(v.Len()+1-changes.Appended, v.Len(), func(seq int, e store.Entry) bool {
 		c.add(seq, e.UID)

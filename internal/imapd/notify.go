@@ -13,6 +13,8 @@ type notification struct {
 	selected imapwire.NotifyEvents // for the selected mailbox
 	delayed  bool                  // there, what is gone is told when a command allows it
 	plan     *fetchPlan            // there, what is told of new messages; nil: that they are there
+	newFrom  store.UID             // there, where those begin that this has not been told of; 0: nowhere
+	own      []store.UID           // there, what the client has put there itself, ascending
 
 	groups []imapwire.NotifyGroup // for all other mailboxes
 	known  *overview              // what the client knows of those; nil without groups
@@ -155,13 +157,13 @@ func (s *session) tellAround(ctx context.Context) error {
 // tellNew tells of new messages in the selected mailbox what the client wants to know,
 // after their EXISTS (RFC 5465 §5.2). Its own it knows.
 func (s *session) tellNew(ctx context.Context) error {
-	m := s.box
-	if m == nil || m.newFrom == 0 {
+	n := s.notify
+	if s.box == nil || n.newFrom == 0 {
 		return nil
 	}
 	var fresh collector
-	own := m.own
-	m.view.EachUID([]store.UIDRange{{First: m.newFrom, Last: nothingRecent}}, func(seq int, e store.Entry) bool {
+	own := n.own
+	s.box.view.EachUID([]store.UIDRange{{First: n.newFrom, Last: nothingRecent}}, func(seq int, e store.Entry) bool {
 		for len(own) > 0 && own[0] < e.UID {
 			own = own[1:]
 		}
@@ -170,18 +172,25 @@ func (s *session) tellNew(ctx context.Context) error {
 		}
 		return true
 	})
-	m.newFrom, m.own = 0, nil
-	f := &fetcher{session: s, ctx: ctx, plan: s.notify.plan, output: s.newOutput()}
+	n.newFrom, n.own = 0, nil
+	f := &fetcher{session: s, ctx: ctx, plan: n.plan, output: s.newOutput()}
 	if err := f.run(fresh.uids); err != nil {
 		s.conn.Log().Warn("telling of new messages failed", "error", err)
 	}
 	return s.closeOutput(f.output)
 }
 
+// appended notes that messages have come to a snapshot of the selected mailbox.
+func (n *notification) appended(before *store.Snapshot) {
+	if n != nil && n.plan != nil && n.newFrom == 0 {
+		n.newFrom = before.UIDNext()
+	}
+}
+
 // noteOwn notes messages that the client itself has put into a mailbox.
 func (s *session) noteOwn(account *store.Account, id store.MailboxID, uids []store.UID) {
 	if s.notify != nil && s.notify.plan != nil && s.isSelected(account, id) {
-		s.box.own = append(s.box.own, uids...)
+		s.notify.own = append(s.notify.own, uids...)
 	}
 }
 

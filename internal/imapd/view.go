@@ -16,9 +16,6 @@ type mailbox struct {
 	recentFrom store.UID // messages from here on are \Recent in this session
 	readOnly   bool
 	expunged   bool // the client was told of messages that are gone, during this command
-
-	newFrom store.UID   // of messages from here on NOTIFY tells more than that they are there; 0: of none
-	own     []store.UID // but not of these, ascending
 }
 
 // view is what the client knows of its mailbox: the messages of a snapshot, and

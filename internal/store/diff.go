@@ -3,7 +3,7 @@ package store
 // Changes is what a session has to tell about the way from one snapshot to a later one.
 type Changes struct {
 	Expunged []Expunged // in the order of their UIDs
-	Changed  []int      // sequence numbers in the new snapshot of older messages whose flags changed
+	Changed  []Changed  // older messages whose flags changed
 	Appended int        // how many messages are new, at the end of the new snapshot
 }
 
@@ -11,6 +11,12 @@ type Changes struct {
 type Expunged struct {
 	Seq int // its number once those before it in the list are gone, too (RFC 9051 §7.5.1)
 	UID UID
+}
+
+// Changed is a message whose flags have changed.
+type Changed struct {
+	Seq int   // in the new snapshot
+	Was Flags // in the old one
 }
 
 // Diff compares two snapshots of one mailbox, the earlier one first. Chunks that
@@ -39,13 +45,14 @@ func Diff(before, after *Snapshot) Changes {
 // stand before it in the two snapshots.
 func (ch *Changes) compare(before, after []Entry, earlier, later int) {
 	kept := 0
-	for i, e := range before {
+	for i := range before {
+		e := &before[i]
 		if kept == len(after) || after[kept].UID != e.UID {
 			ch.Expunged = append(ch.Expunged, Expunged{earlier + i + 1 - len(ch.Expunged), e.UID})
 			continue
 		}
 		if after[kept].ModSeq != e.ModSeq {
-			ch.Changed = append(ch.Changed, later+kept+1)
+			ch.Changed = append(ch.Changed, Changed{later + kept + 1, e.Flags})
 		}
 		kept++
 	}

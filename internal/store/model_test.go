@@ -331,8 +331,8 @@ func (m *machine) Look(t *rapid.T) {
 		c.flag = slices.Delete(c.flag, gone.Seq-1, gone.Seq)
 	}
 	snap.Each(snap.Len()-ch.Appended+1, snap.Len(), func(_ int, e store.Entry) bool { c.learn(snap, e); return true })
-	for _, seq := range ch.Changed {
-		c.flag[seq-1] = flagString(snap, snap.At(seq))
+	for _, changed := range ch.Changed {
+		c.flag[changed.Seq-1] = flagString(snap, snap.At(changed.Seq))
 	}
 	c.snap = snap
 	var want client
@@ -350,7 +350,10 @@ func (m *machine) resync(t *rapid.T, before, after *store.Snapshot, ch store.Cha
 		since = append(since, seq)
 		return true
 	})
-	want := slices.Clone(ch.Changed)
+	var want []int
+	for _, changed := range ch.Changed {
+		want = append(want, changed.Seq)
+	}
 	for seq := after.Len() - ch.Appended + 1; seq <= after.Len(); seq++ {
 		want = append(want, seq)
 	}
