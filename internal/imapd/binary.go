@@ -63,7 +63,7 @@ func (f *fetcher) binary(item *plannedItem, m *fetched) {
 		f.b = append(f.b, '~')
 	}
 	f.b = imapwire.AppendLiteralHeader(f.b, size)
-	w := &window{fetcher: f, skip: start, left: size, stream: m.file != nil}
+	w := &window{output: f.output, skip: start, left: size, stream: m.file != nil}
 	if err := p.copyTo(w); f.err == nil && w.left > 0 {
 		f.unreadable(m, err)
 		w.pad()
@@ -99,7 +99,8 @@ func (f *fetcher) encoded(item *plannedItem, m *fetched) *encoded {
 	if p.from, p.to, ok = m.locate(item.Section); !ok {
 		return nil
 	}
-	if len(item.Section.Part) == 0 { // the message, whose header does not speak of itself
+	if len(item.Section.Part) == 0 || item.Section.Specifier != imapwire.Whole {
+		// A message, whose header does not speak of itself, or a header, in a URL.
 		return p
 	}
 	part := m.parts.Find(item.Section.Part)
@@ -139,9 +140,10 @@ func (w *meter) Write(p []byte) (int, error) {
 
 // window passes on what is announced already: so many bytes, after others.
 type window struct {
-	*fetcher
+	*output
 	skip, left int64
 	stream     bool // no view of the store is open, so it may be written to the client
+	text       bool // it is no literal8, and may hold no NUL
 }
 
 func (w *window) Write(p []byte) (int, error) {
@@ -152,6 +154,9 @@ func (w *window) Write(p []byte) (int, error) {
 	p = p[:min(w.left, int64(len(p)))]
 	w.left -= int64(len(p))
 	w.b = append(w.b, p...)
+	if w.text {
+		imapwire.ReplaceNUL(w.b[len(w.b)-len(p):])
+	}
 	if w.stream {
 		w.writeIfFull()
 	}

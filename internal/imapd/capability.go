@@ -70,6 +70,9 @@ var capabilities = []capability{
 	{name: "BINARY", in: anyState},
 	{name: "CATENATE", in: anyState},
 	{name: "REPLACE", in: anyState},
+	{name: "URLAUTH", in: anyState},
+	{name: "URLAUTH=BINARY", in: anyState},
+	{name: "URL-PARTIAL", in: anyState},
 	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
 	{name: "COMPRESS=DEFLATE", in: loggedIn, when: (*session).mayCompress},
 

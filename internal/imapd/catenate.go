@@ -79,8 +79,7 @@ func (s *session) catenateURL(ctx context.Context, w io.Writer, text string) err
 		return err
 	}
 	defer t.Close()
-	_, err = io.Copy(w, t)
-	return err
+	return t.copyTo(w)
 }
 
 // badURL is the reply that a URL is not, or no longer, one of a message here.
@@ -92,101 +91,6 @@ func badURL(text string) error {
 		}
 	}
 	return no("BADURL "+string(shown), "That URL names no message here, or no part of one")
-}
-
-// target is what a URL names, to be read.
-type target struct {
-	io.Reader
-	io.Closer
-	size int64
-}
-
-// openURL opens a message or a part of one. Errors: NotFound, and those of place.
-func (s *session) openURL(ctx context.Context, u *imapwire.URL) (*target, error) {
-	p, err := s.urlPlace(ctx, u)
-	if err != nil {
-		return nil, err
-	}
-	found, err := p.account.Mailbox(ctx, p.name)
-	if err != nil {
-		return nil, err
-	}
-	if u.UIDValidity != 0 && u.UIDValidity != found.UIDValidity {
-		return nil, errNoMessage
-	}
-	snap, err := p.account.Snapshot(ctx, found.ID)
-	if err != nil {
-		return nil, err
-	}
-	return openPart(ctx, p.account, snap, u)
-}
-
-// urlPlace is the mailbox of a URL: the one that is selected if it names none (RFC 4469 §3).
-func (s *session) urlPlace(ctx context.Context, u *imapwire.URL) (place, error) {
-	if u.Mailbox != "" {
-		return s.place(ctx, u.Mailbox, store.RightRead)
-	}
-	if s.box == nil {
-		return place{}, errNoMessage
-	}
-	return s.box.place, nil
-}
-
-var errNoMessage = fault.New(fault.NotFound, "imapd: there is no such message, or no such part of it")
-
-// openPart opens what a URL names in a mailbox.
-func openPart(ctx context.Context, account *store.Account, snap *store.Snapshot, u *imapwire.URL) (*target, error) {
-	uid := store.UID(u.UID)
-	if _, ok := snap.Seq(uid); !ok {
-		return nil, errNoMessage
-	}
-	var m *fetched
-	err := account.Records(ctx, snap, []store.UIDRange{{First: uid, Last: uid}}, func(seq int, e store.Entry, r *store.Record) bool {
-		if r != nil {
-			m = (&fetched{seq: seq, Entry: e, record: r}).keep()
-		}
-		return false
-	})
-	if err == nil && m == nil {
-		err = fault.New(fault.Corrupt, "imapd: the record of message %d is damaged", uid)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if m.file, err = account.Body(ctx, snap, uid); err != nil {
-		return nil, err
-	}
-	t, err := m.target(u)
-	if err != nil {
-		m.file.Close()
-	}
-	return t, err
-}
-
-// target is a section of the message, or a part of that.
-func (m *fetched) target(u *imapwire.URL) (*target, error) {
-	from, to, ok := m.locate(u.Section)
-	if !ok {
-		return nil, errNoMessage
-	}
-	src := io.NewSectionReader(m.file, from, to-from)
-	if s := u.Section.Specifier; s == imapwire.HeaderFields || s == imapwire.HeaderFieldsNot {
-		header, err := io.ReadAll(io.LimitReader(src, maxHeader))
-		if err != nil {
-			return nil, err
-		}
-		fields := newFieldSet(u.Section.Fields, s == imapwire.HeaderFieldsNot).filter(nil, header)
-		src = io.NewSectionReader(strings.NewReader(string(fields)), 0, int64(len(fields)))
-	}
-	size := src.Size()
-	if p := u.Partial; p != nil {
-		start, end := min(p.Offset, size), size
-		if p.Count > 0 {
-			end = min(addOrMax(p.Offset, p.Count), size)
-		}
-		src, size = io.NewSectionReader(src, start, end-start), end-start
-	}
-	return &target{src, m.file, size}, nil
 }
 
 // limited passes on so many bytes and no more.

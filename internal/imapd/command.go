@@ -55,6 +55,9 @@ var commands = map[string]spec{
 	"LSUB":        {in: loggedIn, run: (*session).lsub},
 	"STATUS":      {in: loggedIn, run: (*session).status},
 	"APPEND":      {in: loggedIn, run: (*session).append},
+	"GENURLAUTH":  {in: loggedIn, run: (*session).genURLAuth},
+	"RESETKEY":    {in: loggedIn, run: (*session).resetKey},
+	"URLFETCH":    {in: loggedIn, run: (*session).urlFetch},
 	"NOTIFY":      {in: loggedIn, run: (*session).setNotify},
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 

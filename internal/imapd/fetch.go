@@ -49,12 +49,14 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 	case f.damaged:
 		return no("CORRUPTION", "Some of these messages are damaged, and shown as far as they can be read")
 	case f.unknownCTE: // RFC 3516 §4.3
-		return no("UNKNOWN-CTE", "Some of these parts have a Content-Transfer-Encoding that this server does not know")
+		return errUnknownCTE
 	case sel.gone:
 		return errExpunged
 	}
 	return nil
 }
+
+var errUnknownCTE = no("UNKNOWN-CTE", "Some of these parts have a Content-Transfer-Encoding that this server does not know")
 
 // setSeen sets \Seen after bodies were fetched; the client is told as of any change.
 // With a full disk it has its messages all the same, and they stay unseen.

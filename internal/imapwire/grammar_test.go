@@ -174,6 +174,35 @@ var grammar = map[string]func(d *Decoder) []byte{
 		}
 		return b
 	},
+	"GENURLAUTH": func(d *Decoder) (b []byte) {
+		var urls []URLRump
+		if d.GenURLAuth(&urls) {
+			for _, u := range urls {
+				b = append(append(AppendAString(append(b, ' '), u.URL), ' '), u.Mechanism...)
+			}
+		}
+		return b
+	},
+	"RESETKEY": func(d *Decoder) (b []byte) {
+		var name string
+		var mechanisms []string
+		if d.ResetKey(&name, &mechanisms, d.Mailbox) && name != "" {
+			b = AppendMailbox(append(b, ' '), name)
+			for _, m := range mechanisms {
+				b = append(append(b, ' '), m...)
+			}
+		}
+		return b
+	},
+	"URLFETCH": func(d *Decoder) (b []byte) {
+		var urls []URLFetch
+		if d.URLFetch(&urls) {
+			for _, u := range urls {
+				b = AppendURLFetch(append(b, ' '), &u)
+			}
+		}
+		return b
+	},
 	"LOGIN": func(d *Decoder) (b []byte) {
 		var user, password string
 		if d.SP() && d.AString(&user) && d.SP() && d.AString(&password) {

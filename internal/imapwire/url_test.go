@@ -58,6 +58,35 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+func TestPartStructure(t *testing.T) {
+	const leaf, other = `("text" "plain" NIL NIL NIL "7bit" 3 1 NIL NIL NIL NIL)`, `("a" "b" ("n" "x)") NIL {2}` + "\r\n" + `)( "7bit" 3)`
+	const embedded = `("message" "rfc822" NIL NIL NIL "7bit" 90 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL) (` + leaf + other + ` "mixed") 7)`
+	const whole = `(` + leaf + embedded + other + ` "mixed" ("boundary" "x") NIL NIL NIL)`
+	for _, test := range []struct {
+		in   string
+		part []int
+		want string
+	}{
+		{whole, nil, whole},
+		{whole, []int{1}, leaf},
+		{whole, []int{2}, embedded},
+		{whole, []int{3}, other},
+		{whole, []int{4}, ""},
+		{whole, []int{2, 1}, leaf},
+		{whole, []int{2, 2}, other},
+		{whole, []int{2, 3}, ""},
+		{whole, []int{1, 1}, ""},
+		{leaf, []int{1}, leaf},
+		{leaf, []int{2}, ""},
+		{`(`, []int{1, 1}, ""},
+		{`((`, []int{2}, ""},
+	} {
+		if got := string(PartStructure([]byte(test.in), test.part)); got != test.want {
+			t.Errorf("PartStructure(%s, %v) = %s", test.in, test.part, got)
+		}
+	}
+}
+
 // FuzzURL: nothing panics, and the rump is the beginning of the URL.
 func FuzzURL(f *testing.F) {
 	f.Add("imap://joe@h/x;UIDVALIDITY=3/;uid=9/;section=1.2/;PARTIAL=3.4;expire=2000-01-01T12:00:00Z;urlauth=submit+fred:internal:91ab")

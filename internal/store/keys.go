@@ -21,6 +21,7 @@ import (
 //	N name                  -> mailbox
 //	R mailbox uid           the record of a message: all that a list of mail shows
 //	S name                  a subscription
+//	U mailbox               the key by which access to its messages is granted
 //	X time mailbox modseq   what was expunged when, until it is removed
 var keyHead = []byte{'A'}
 
@@ -58,6 +59,8 @@ func keyRecord(m MailboxID, u UID) []byte {
 }
 
 func keySubscription(name string) []byte { return append(key('S', len(name)), name...) }
+
+func keyURL(m MailboxID) []byte { return mailboxPrefix('U', m) }
 
 func keyExpunged(unix int64, m MailboxID, s ModSeq) []byte {
 	k := binary.BigEndian.AppendUint64(key('X', 20), uint64(unix))

@@ -129,7 +129,7 @@ func (tx *Tx) DeleteMailbox(name string) error {
 	if err := tx.dropMetadata(id); err != nil {
 		return err
 	}
-	for _, kind := range []byte{'F', 'K'} {
+	for _, kind := range []byte{'F', 'K', 'U'} {
 		p := mailboxPrefix(kind, id)
 		if err := tx.w.DeleteRange(p, kv.PrefixEnd(p)); err != nil {
 			return err
