@@ -64,6 +64,7 @@ var capabilities = []capability{
 	{name: "THREAD=REFS", in: anyState},
 	{name: "CONTEXT=SEARCH", in: anyState},
 	{name: "CONTEXT=SORT", in: anyState},
+	{name: "MULTISEARCH", in: anyState},
 	{name: "I18NLEVEL=1", in: anyState},
 	{name: "PREVIEW", in: anyState},
 	{name: "OBJECTID", in: anyState},

@@ -59,6 +59,7 @@ var commands = map[string]spec{
 	"RESETKEY":    {in: loggedIn, run: (*session).resetKey},
 	"URLFETCH":    {in: loggedIn, run: (*session).urlFetch},
 	"NOTIFY":      {in: loggedIn, run: (*session).setNotify},
+	"ESEARCH":     {in: loggedIn, run: (*session).multiSearch},
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 
 	"GETMETADATA":  {in: loggedIn, run: (*session).getMetadata},

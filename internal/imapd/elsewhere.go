@@ -76,10 +76,8 @@ func covers(g *imapwire.NotifyGroup, name string, o *overview) bool {
 		return o.isSubscribed(name)
 	case imapwire.NotifyMailboxes:
 		return slices.Contains(g.Mailboxes, name)
-	case imapwire.NotifySubtree:
-		return slices.ContainsFunc(g.Mailboxes, func(top string) bool {
-			return name == top || strings.HasPrefix(name, top+store.Separator)
-		})
+	case imapwire.NotifySubtree, imapwire.NotifySubtreeOne:
+		return isBelow(name, g)
 	}
 	return true
 }

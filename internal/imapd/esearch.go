@@ -12,10 +12,12 @@ import (
 
 // answer is what a search command has found, and how it is to be told.
 type answer struct {
+	box     *mailbox
 	command *command
 	options *imapwire.SearchOptions
 	query   *query
 	hits    []hit // in the order of the answer
+	named   bool  // it says which mailbox it is about
 }
 
 // checkReturn refuses result options that make no sense.
@@ -35,11 +37,11 @@ func (s *session) tellNumbers(word string, a *answer) error {
 	out := s.newOutput()
 	out.b = append(append(out.b, "* "...), word...)
 	for _, h := range a.hits {
-		out.b = strconv.AppendUint(append(out.b, ' '), uint64(s.box.told(h, a.command.uid)), 10)
+		out.b = strconv.AppendUint(append(out.b, ' '), uint64(a.box.told(h, a.command.uid)), 10)
 		out.writeIfFull()
 	}
 	if a.query.modSeq && len(a.hits) > 0 { // RFC 7162 §3.1.6
-		out.b = strconv.AppendUint(append(out.b, " (MODSEQ "...), uint64(s.box.modSeqOf(a.hits)), 10)
+		out.b = strconv.AppendUint(append(out.b, " (MODSEQ "...), uint64(a.box.modSeqOf(a.hits)), 10)
 		out.b = append(out.b, ')')
 	}
 	out.b = append(out.b, "\r\n"...)
@@ -78,9 +80,16 @@ func (s *session) tellESearch(a *answer) error {
 			return nil
 		}
 	}
+	if a.named && len(a.hits) == 0 { // RFC 7377 §2.1
+		return nil
+	}
 	out := s.newOutput()
-	out.esearch(a.command)
-	s.tellData(out, a, want)
+	if a.named {
+		s.esearchIn(out, a)
+	} else {
+		out.esearch(a.command)
+	}
+	out.found(a, want)
 	out.b = append(out.b, "\r\n"...)
 	s.readErr = s.closeOutput(out)
 	return s.readErr
@@ -95,10 +104,18 @@ func (o *output) esearch(c *command) {
 	}
 }
 
-// tellData writes what was found, as far as it is wanted.
-func (s *session) tellData(out *output, a *answer, want imapwire.SearchReturn) {
+// esearchIn begins the response of a search that may be about other mailboxes.
+func (s *session) esearchIn(out *output, a *answer) {
+	out.b = imapwire.AppendString(append(out.b, "* ESEARCH (TAG "...), a.command.tag)
+	out.b = s.appendMailbox(append(out.b, " MAILBOX "...), a.box.shown)
+	out.b = strconv.AppendUint(append(out.b, " UIDVALIDITY "...), uint64(a.box.view.UIDValidity()), 10)
+	out.b = append(out.b, ") UID"...)
+}
+
+// found writes what was found, as far as it is wanted.
+func (out *output) found(a *answer, want imapwire.SearchReturn) {
 	hits := a.hits
-	number := func(h hit) uint32 { return s.box.told(h, a.command.uid) }
+	number := func(h hit) uint32 { return a.box.told(h, a.command.uid) }
 	some := len(hits) > 0
 	if some && want&imapwire.ReturnMin != 0 {
 		out.data(" MIN ", number(hits[0]))
@@ -136,7 +153,7 @@ func (s *session) tellData(out *output, a *answer, want imapwire.SearchReturn) {
 		out.b = append(out.b, ')')
 	}
 	if shown := a.shown(want); a.query.modSeq && len(shown) > 0 { // RFC 4731 §3.2
-		out.b = strconv.AppendUint(append(out.b, " MODSEQ "...), uint64(s.box.modSeqOf(shown)), 10)
+		out.b = strconv.AppendUint(append(out.b, " MODSEQ "...), uint64(a.box.modSeqOf(shown)), 10)
 	}
 }
 

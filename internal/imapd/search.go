@@ -21,7 +21,7 @@ func (s *session) search(ctx context.Context, c *command) error {
 	if err != nil {
 		return s.savingNothing(&o, err)
 	}
-	a := answer{command: c, options: &o, query: q, hits: hits}
+	a := answer{box: s.box, command: c, options: &o, query: q, hits: hits}
 	if !o.Extended && !s.enabled.has(rev2) {
 		return s.tellNumbers("SEARCH", &a)
 	}
@@ -44,7 +44,12 @@ func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOption
 	if s.readErr = s.catchUp(ctx, telling{uid: c.uid}); s.readErr != nil {
 		return nil, nil, s.readErr
 	}
-	q, err := s.box.compile(o, s.asker(ctx))
+	return s.findIn(ctx, c, s.box, o)
+}
+
+// findIn runs the search of a command in any mailbox.
+func (s *session) findIn(ctx context.Context, c *command, m *mailbox, o *imapwire.SearchOptions) (*query, []hit, error) {
+	q, err := m.compile(o, s.asker(ctx, m))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,7 +64,7 @@ func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOption
 	}
 	// RFC 7162 §3.2.10.2: numbers must not change in a UID SEARCH that uses some.
 	c.spec.numbered = c.spec.numbered || q.numbered
-	f := finder{session: s, ctx: ctx, box: s.box, query: q}
+	f := finder{session: s, ctx: ctx, box: m, query: q}
 	if err := f.run(); err != nil {
 		return nil, nil, err
 	}

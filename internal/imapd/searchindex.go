@@ -12,15 +12,14 @@ type Index interface {
 	Candidates(ctx context.Context, account store.AccountID, q search.Query) (*search.Candidates, error)
 }
 
-// asker asks the index about the selected mailbox; it gives nil if there is none.
+// asker asks the index about a mailbox; it gives nil if there is none.
 type asker func(search.Query) *search.Candidates
 
-// asker asks about messages of the account that the selected mailbox belongs to.
-func (s *session) asker(ctx context.Context) asker {
+// asker asks about messages of the account that a mailbox belongs to.
+func (s *session) asker(ctx context.Context, box *mailbox) asker {
 	if s.srv.index == nil {
 		return nil
 	}
-	box := s.box
 	return func(q search.Query) *search.Candidates {
 		found, err := s.srv.index.Candidates(ctx, box.account.ID(), q)
 		if err != nil {

@@ -24,7 +24,7 @@ func (s *session) sort(ctx context.Context, c *command) error {
 	if err != nil {
 		return s.savingNothing(&o, err)
 	}
-	a := answer{command: c, options: &o, query: q, hits: hits}
+	a := answer{box: s.box, command: c, options: &o, query: q, hits: hits}
 	if !o.Extended {
 		return s.tellNumbers("SORT", &a)
 	}

@@ -69,6 +69,14 @@ var grammar = map[string]func(d *Decoder) []byte{
 		}
 		return b
 	},
+	"ESEARCH": func(d *Decoder) (b []byte) {
+		var in []NotifyGroup
+		var o SearchOptions
+		if d.SP() && d.MultiSearch(&in, &o, d.Mailbox) {
+			b = AppendMultiSearch(append(b, ' '), in, &o)
+		}
+		return b
+	},
 	"THREAD": func(d *Decoder) (b []byte) {
 		var algorithm string
 		var o SearchOptions

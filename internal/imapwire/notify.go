@@ -36,13 +36,15 @@ const (
 	NotifyInboxes
 	NotifyPersonal
 	NotifySubscribed
-	NotifySubtree   // of each of NotifyGroup.Mailboxes
-	NotifyMailboxes // NotifyGroup.Mailboxes
+	NotifySubtree    // of each of NotifyGroup.Mailboxes
+	NotifyMailboxes  // NotifyGroup.Mailboxes
+	NotifySubtreeOne // of each of NotifyGroup.Mailboxes, one level down (RFC 7377)
 )
 
 var notifyFilters = [...]string{
 	NotifySelected: "SELECTED", NotifySelectedDelayed: "SELECTED-DELAYED", NotifyInboxes: "INBOXES",
 	NotifyPersonal: "PERSONAL", NotifySubscribed: "SUBSCRIBED", NotifySubtree: "SUBTREE", NotifyMailboxes: "MAILBOXES",
+	NotifySubtreeOne: "SUBTREE-ONE",
 }
 
 // NotifyGroup is what a client wants to hear of some mailboxes.
@@ -164,16 +166,21 @@ func AppendNotify(dst []byte, o *NotifyOptions) []byte {
 	}
 	for i := range o.Groups {
 		g := &o.Groups[i]
-		dst = append(append(dst, " ("...), notifyFilters[g.Filter]...)
-		sep := " ("
-		for _, name := range g.Mailboxes {
-			dst = AppendMailbox(append(dst, sep...), name)
-			sep = " "
-		}
-		if g.Mailboxes != nil {
-			dst = append(dst, ')')
-		}
+		dst = appendNotifyFilter(append(dst, " ("...), g)
 		dst = append(appendNotifyGroup(append(dst, ' '), g), ')')
+	}
+	return dst
+}
+
+func appendNotifyFilter(dst []byte, g *NotifyGroup) []byte {
+	dst = append(dst, notifyFilters[g.Filter]...)
+	sep := " ("
+	for _, name := range g.Mailboxes {
+		dst = AppendMailbox(append(dst, sep...), name)
+		sep = " "
+	}
+	if g.Mailboxes != nil {
+		dst = append(dst, ')')
 	}
 	return dst
 }

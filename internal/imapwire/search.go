@@ -93,7 +93,12 @@ const (
 func (d *Decoder) Search(o *SearchOptions) bool {
 	*o = SearchOptions{}
 	p := searchParser{Decoder: d}
-	word := p.keyWord()
+	return p.search(o, p.keyWord())
+}
+
+// search decodes a search that has begun with this word.
+func (p *searchParser) search(o *SearchOptions, word string) bool {
+	d := p.Decoder
 	if word == "RETURN" {
 		if !d.SP() || !d.searchReturn(o) || !d.SP() {
 			return false
