@@ -1,5 +1,5 @@
 // Package imapwire is the grammar of IMAP (RFC 3501, RFC 9051 and extensions): what
-// clients say as Go values, and what servers answer as bytes.
+// clients say and what servers answer, as Go values and as bytes.
 //
 // It owns the syntax and nothing else: it does no I/O, keeps no state of a session
 // and knows of no mailbox. What a command means is imapd's business; in particular
@@ -16,6 +16,8 @@
 // Nothing decoded refers to the Source's buffers. However a peer sends it, a command
 // holds at most the Source's line and Decoder.Limit bytes of literals and further
 // lines; only the messages of APPEND are larger, and those are streamed.
+//
+// Answers are decoded by the same Decoder (response.go), as far as a client needs.
 //
 // Writing. Functions that append to a []byte, in the manner of strconv. Their output
 // is always valid, whatever odd bytes a message is made of.
