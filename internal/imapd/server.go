@@ -1,5 +1,5 @@
-// Package imapd is the IMAP face of the server: RFC 3501 and extensions over a
-// wire.Conn, with the mail that package store keeps.
+// Package imapd is the IMAP face of the server: RFC 9051, RFC 3501 and extensions over
+// a wire.Conn, with the mail that package store keeps.
 //
 // It owns what commands mean and when clients are told of changes. It never owns a
 // socket (wire does), never parses or writes IMAP syntax by itself (imapwire does),
@@ -15,7 +15,9 @@
 //
 //   - The client's idea of its mailbox is session.box.view, and nothing else: message
 //     numbers are of it, and only changes.go brings it forward, by telling the client.
-//   - EXPUNGE is never sent during FETCH, STORE and SEARCH, nor without a command.
+//   - EXPUNGE is never sent during FETCH, STORE and SEARCH, nor without a command, unless
+//     the client asks for that with NOTIFY.
+//   - A client that is told a HIGHESTMODSEQ has been told of every change up to there.
 //   - Nothing is written to the connection inside a callback of the store, so a client
 //     that does not read holds no lock, and memory for one batch.
 //   - An OK to APPEND, COPY, MOVE, STORE and EXPUNGE comes after a durable commit.
