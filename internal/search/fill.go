@@ -55,6 +55,7 @@ func (x *Index) fill(ctx context.Context, id store.AccountID, h *head, rest func
 			last, s.last = contents[i-1].EmailID, contents[i-1].EmailID
 			break
 		}
+		s.messages++
 		ok, err := b.content(ctx, uint32(c.EmailID-s.first), c)
 		if err != nil {
 			return false, err

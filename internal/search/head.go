@@ -86,6 +86,7 @@ func fieldNamed(name string) (field, bool) {
 type segment struct {
 	id          uint32
 	first, last store.EmailID
+	messages    uint64          // in it when it was written
 	bytes       uint64          // of its blocks
 	gaps        []store.EmailID // messages that could not be read: they are searched themselves
 }
@@ -118,6 +119,7 @@ func (h *head) encode() []byte {
 		e.Uint(uint64(s.id))
 		e.Uint(uint64(s.first))
 		e.Uint(uint64(s.last - s.first))
+		e.Uint(s.messages)
 		e.Uint(s.bytes)
 		e.Uint(uint64(len(s.gaps)))
 		last := s.first
@@ -136,7 +138,7 @@ func decodeHead(b []byte) (h head, err error) {
 	}
 	h.generation, h.lastID, h.upTo = d.Uint(), uint32(d.Uint()), store.EmailID(d.Uint())
 	h.merge, h.mergeSince = uint32(d.Uint()), d.Int()
-	h.segments = make([]segment, d.Count(5))
+	h.segments = make([]segment, d.Count(6))
 	after := store.EmailID(0)
 	for i := range h.segments {
 		s := &h.segments[i]
@@ -146,7 +148,7 @@ func decodeHead(b []byte) (h head, err error) {
 		if s.first <= after || width >= maxWidth || s.last > h.upTo {
 			d.Fail()
 		}
-		s.bytes = d.Uint()
+		s.messages, s.bytes = d.Uint(), d.Uint()
 		last := s.first
 		for range d.Count(1) {
 			last += store.EmailID(d.Uint())

@@ -135,6 +135,7 @@ func (x *Index) take() (id store.AccountID, w want, ok bool) {
 func (x *Index) Run(ctx context.Context) {
 	sweep := time.NewTimer(firstSweep)
 	defer sweep.Stop()
+	sweeps := 0
 	for ctx.Err() == nil {
 		id, w, ok := x.take()
 		if !ok {
@@ -142,7 +143,8 @@ func (x *Index) Run(ctx context.Context) {
 			case <-ctx.Done():
 			case <-x.wake:
 			case <-sweep.C:
-				x.sweep(ctx)
+				sweeps++
+				x.sweep(ctx, sweeps%sweepsToShrink == 0)
 				sweep.Reset(sweepEvery)
 			}
 			continue
@@ -184,10 +186,14 @@ func rest(ctx context.Context, took time.Duration) {
 const (
 	firstSweep = time.Minute
 	sweepEvery = 10 * time.Minute
+	// sweepsToShrink is how many sweeps there are to one that also looks for segments
+	// of which most is gone: a day's.
+	sweepsToShrink = 144
 )
 
-// sweep finds the indexes that have fallen behind.
-func (x *Index) sweep(ctx context.Context) {
+// sweep finds the indexes that have fallen behind, and if wanted lets those shrink
+// that have too much of what is gone.
+func (x *Index) sweep(ctx context.Context, shrink bool) {
 	err := x.each(ctx, func(id store.AccountID) error {
 		h, err := x.head(ctx, id)
 		if err != nil || h == nil {
@@ -197,11 +203,31 @@ func (x *Index) sweep(ctx context.Context) {
 		if err == nil && newest >= h.upTo+behindBy {
 			x.Want(id)
 		}
+		if err == nil && shrink {
+			err = x.shrink(ctx, id, h)
+		}
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
-		x.log.Warn("looking for search indexes that are behind failed", "error", err)
+		x.log.Warn("looking after the search indexes failed", "error", err)
 	}
+}
+
+// shrink writes the first segment again of which more than half is gone, so that the
+// words of what was deleted for good do not stay.
+func (x *Index) shrink(ctx context.Context, id store.AccountID, h *head) error {
+	for i := range h.segments {
+		s := &h.segments[i]
+		alive := newBitset(s.width())
+		err := x.store.Account(id).EachContent(ctx, s.first, s.last, func(e store.EmailID) { alive.set(uint64(e - s.first)) })
+		if err != nil {
+			return err
+		}
+		if 2*uint64(alive.count()) < s.messages && !x.mergedElsewhere(h) {
+			return x.merge(ctx, id, h, h.segments[i:i+1], rest)
+		}
+	}
+	return nil
 }
 
 // each calls fn for every account that has an index.

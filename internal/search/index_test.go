@@ -80,7 +80,7 @@ func testModel(t *testing.T, open func() *subject) {
 		m.start()
 		rt.Repeat(map[string]func(*rapid.T){
 			"append": m.Append, "append again": m.Append, "delete": m.Delete, "copy": m.Copy, "step": m.Step, "catch up": m.CatchUp,
-			"fail": m.Fail, "rebuild": m.Rebuild, "crash": m.Crash, "wait": m.Wait, "search": m.Search, "search again": m.Search,
+			"fail": m.Fail, "shrink": m.Shrink, "rebuild": m.Rebuild, "crash": m.Crash, "wait": m.Wait, "search": m.Search, "search again": m.Search,
 			"": m.Check,
 		})
 	})
@@ -150,6 +150,14 @@ func (m *machine) Fail(t *rapid.T) {
 	*m.failures = -2
 	if err != nil && !fault.Is(err, fault.Unavailable) {
 		t.Fatal(err)
+	}
+}
+
+func (m *machine) Shrink(t *rapid.T) {
+	h, err := m.index.head(context.Background(), account)
+	must(t, err)
+	if h != nil {
+		must(t, m.index.shrink(context.Background(), account, h))
 	}
 }
 

@@ -85,6 +85,7 @@ func (x *Index) merge(ctx context.Context, id store.AccountID, h *head, run []se
 	if err != nil {
 		return err
 	}
+	m.out.messages = uint64(m.alive.count())
 	for i := range run {
 		for _, g := range run[i].gaps {
 			if m.alive.has(uint64(g - m.out.first)) {
