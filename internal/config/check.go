@@ -22,6 +22,11 @@ func (r *reader) check(c *Config) {
 	}
 	r.listeners(c)
 	r.relay(c.Relay.Networks)
+	for i, q := range c.Quirks {
+		if q.Client == "" && q.Account == "" {
+			r.problem("quirk."+strconv.Itoa(i), `names neither a client nor an account; want client = "name/version" or account = "alice@example.test"`)
+		}
+	}
 	for i, route := range c.Routes {
 		r.route("route."+strconv.Itoa(i), route)
 	}

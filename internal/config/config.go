@@ -40,6 +40,7 @@ type Config struct {
 	Lists      Lists
 	Limits     Limits
 	Allowances []Allowance
+	Quirks     []Quirk
 	Log        Log
 }
 

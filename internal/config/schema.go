@@ -144,7 +144,7 @@ func (c *Config) arrays() []array {
 	for i := range c.Routes {
 		routes.tables = append(routes.tables, c.Routes[i].fields())
 	}
-	return []array{listeners, routes, c.allowances()}
+	return []array{listeners, routes, c.allowances(), c.quirks()}
 }
 
 // fields are the keys of a [[listener]].

@@ -22,7 +22,8 @@ type capability struct {
 var capabilities = []capability{
 	{name: "IMAP4rev1", in: anyState},
 	{name: "IMAP4rev2", in: anyState},
-	{name: "LITERAL+", in: anyState},
+	{name: "LITERAL-", in: notAuthenticated}, // RFC 7888 §5: never both
+	{name: "LITERAL+", in: loggedIn},
 	{name: "SASL-IR", in: anyState},
 	{name: "ID", in: anyState},
 	{name: "ENABLE", in: anyState},
@@ -76,6 +77,8 @@ var capabilities = []capability{
 	{name: "URL-PARTIAL", in: anyState},
 	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
 	{name: "COMPRESS=DEFLATE", in: loggedIn, when: (*session).mayCompress},
+	{name: "UNAUTHENTICATE", in: loggedIn},
+	{name: "LANGUAGE", in: anyState},
 
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
 	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1
@@ -95,7 +98,7 @@ func (s *session) capabilities() string {
 	var list strings.Builder
 	state := s.state()
 	for i := range capabilities {
-		if c := &capabilities[i]; c.in&state != 0 && (c.when == nil || c.when(s)) {
+		if c := &capabilities[i]; c.in&state != 0 && (c.when == nil || c.when(s)) && !s.lacks(c.name) {
 			list.WriteString(c.name)
 			if c.value != nil {
 				list.WriteString(c.value(s.srv))

@@ -36,10 +36,13 @@ var commands = map[string]spec{
 	"NOOP":       {in: anyState, run: (*session).noop},
 	"LOGOUT":     {in: anyState, run: (*session).logout},
 	"ID":         {in: anyState, run: (*session).id},
+	"LANGUAGE":   {in: anyState, run: (*session).setLanguage},
 
 	"STARTTLS":     {in: notAuthenticated, run: (*session).startTLS},
 	"AUTHENTICATE": {in: notAuthenticated, run: (*session).authenticate},
 	"LOGIN":        {in: notAuthenticated, run: (*session).login},
+
+	"UNAUTHENTICATE": {in: loggedIn, run: (*session).unauthenticate},
 
 	"COMPRESS":    {in: loggedIn, run: (*session).compress},
 	"ENABLE":      {in: loggedIn, run: (*session).enable},
@@ -160,7 +163,7 @@ func (s *session) recognize(c *command) error {
 	}
 	var known bool
 	switch c.spec, known = commands[c.name]; {
-	case !known:
+	case !known || s.lacksCommand(c.name):
 		return bad("There is no such command")
 	case c.spec.in&s.state() != 0:
 		return s.mayNumber(c)
@@ -193,7 +196,7 @@ func (s *session) finish(ctx context.Context, c *command, err error) error {
 		r = s.explain(c, err)
 	}
 	if r.status == statusBAD {
-		s.line(c.tag, " BAD ", r.text())
+		s.line(c.tag, " BAD ", s.text(r))
 		return s.mistake()
 	}
 	s.mistakes = 0
@@ -211,13 +214,19 @@ func (s *session) finish(ctx context.Context, c *command, err error) error {
 	}
 	switch {
 	case err != nil:
-		s.line(c.tag, " NO ", r.text())
+		s.line(c.tag, " NO ", s.text(r))
 	case c.code != "":
-		s.line(c.tag, " OK [", c.code, "] ", c.name, " completed")
+		s.line(c.tag, " OK [", c.code, "] ", c.name, " ", s.inLanguage("completed"))
 	default:
-		s.line(c.tag, " OK ", c.name, " completed")
+		s.line(c.tag, " OK ", c.name, " ", s.inLanguage("completed"))
 	}
 	return nil
+}
+
+// text is what a client reads of a reply.
+func (s *session) text(r reply) string {
+	r.words = s.inLanguage(r.words)
+	return r.text()
 }
 
 // syntax is the decoder's error for a handler to return; it is only called when

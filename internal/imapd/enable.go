@@ -43,7 +43,7 @@ func (s *session) enable(context.Context, *command) error {
 	answer := "* ENABLED"
 	before := s.enabled
 	for _, e := range enables {
-		if slices.Contains(names, strings.ToUpper(e.name)) && e.enabled&^s.enabled != 0 {
+		if slices.Contains(names, strings.ToUpper(e.name)) && e.enabled&^s.enabled != 0 && !s.lacks(e.name) {
 			s.enabled |= e.enabled
 			answer += " " + e.name
 		}

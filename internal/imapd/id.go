@@ -22,18 +22,24 @@ func (s *session) id(context.Context, *command) error {
 	return nil
 }
 
-// logClient notes name and version of the client, which help to understand it.
+// logClient notes name and version of the client, which help to understand it. Once a
+// session: some clients say them again and again.
 func (s *session) logClient(pairs []imapwire.Pair) {
 	var client []any
+	said := map[string]string{}
 	for _, p := range pairs {
 		switch name := strings.ToLower(p.Name); name {
 		case "name", "version", "vendor", "os":
+			said[name] = short(p.Value)
 			client = append(client, name, short(p.Value))
 		}
 	}
-	if client != nil {
-		s.conn.Log().Info("client", client...)
+	if client == nil || s.client != "" {
+		return
 	}
+	s.client = said["name"] + "/" + said["version"]
+	s.applyQuirks()
+	s.conn.Log().Info("client", client...)
 }
 
 // short is the beginning of what a client said, for the log.

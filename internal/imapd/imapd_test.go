@@ -68,7 +68,10 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 	w := &world{t: t, engine: engine, blobs: memblob.New(memblob.Options{}), users: users{"alice": 1, "bob": 2}}
 	t.Cleanup(func() { engine.Close() })
 	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
-	w.imap = w.listen(Options{PlaintextAuth: true}, wire.Options{})
+	w.imap = w.listen(Options{PlaintextAuth: true, Quirks: []Quirk{
+		{Client: "stumbler/1.", Without: []string{"IDLE", "compress=deflate", "MOVE", "LITERAL+", "CONDSTORE"}},
+		{Client: "ambler", Account: "bob@example.test", Without: []string{"UNSELECT"}},
+	}}, wire.Options{})
 	server, _ := wiretest.TLS(t)
 	w.safe = w.listen(Options{}, wire.Options{TLS: server})
 	return w

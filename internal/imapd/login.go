@@ -34,6 +34,7 @@ func (s *session) authorize(ctx context.Context, c *command, user, password stri
 	s.conn.Log().Debug("logged in", "tls", s.conn.Secure())
 	s.account, s.user = s.srv.store.Account(id), name
 	s.dec.Limit = maxLiteral
+	s.applyQuirks()
 	c.code = "CAPABILITY " + s.capabilities() // RFC 3501 §6.2.3
 	return nil
 }

@@ -46,7 +46,8 @@ type Options struct {
 	Index         Index  // nil: every search opens what it has to look into
 	Version       string // for ID; empty: not told
 	Admin         string // the address of whoever administers the server; empty: not told
-	MaxMessage    int64  // bytes an appended message may have; default 100 MiB
+	Quirks        []Quirk
+	MaxMessage    int64 // bytes an appended message may have; default 100 MiB
 }
 
 // The limits on what a client may say, in bytes: smaller before it has logged in.
@@ -66,6 +67,7 @@ type Server struct {
 	version    string
 	admin      string
 	maxMessage int64
+	quirks     []Quirk
 	buffers    sync.Pool // of *[]byte, see output
 }
 
@@ -76,7 +78,7 @@ func New(o Options) *Server {
 	}
 	return &Server{
 		store: o.Store, auth: o.Auth, index: o.Index, plaintext: o.PlaintextAuth,
-		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage,
+		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage, quirks: o.Quirks,
 	}
 }
 

@@ -25,6 +25,9 @@ type session struct {
 	box       *mailbox       // nil unless one is selected
 	idler     *command       // the IDLE under way, or nil
 	enabled   enabled        // what the client has said that it understands
+	client    string         // name and version that it has said in ID
+	without   []string       // capabilities that are withheld from it
+	language  language       // nil: English
 	loggedOut bool
 
 	inCommand bool  // lines belong to the command under way

@@ -22,13 +22,14 @@ type settings struct {
 	Listener   config.Listener
 	Limits     config.Limits
 	Allowances []config.Allowance
+	Quirks     []config.Quirk
 	Relay      config.Relay
 	Hostname   string
 	TLS        bool
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Allowances, c.Relay, c.Hostname, c.TLS.Offered()}
+	return settings{l, c.Limits, c.Allowances, c.Quirks, c.Relay, c.Hostname, c.TLS.Offered()}
 }
 
 // openDoor begins to accept on a socket.

@@ -108,10 +108,15 @@ func (s *Server) imap(o *wire.Options, set settings) {
 	// RFC 9051 §5.4: thirty minutes at least once logged in, which is wire's default.
 	o.PreAuthTotal = 3 * time.Minute
 	o.Busy = imapd.Busy
+	var quirks []imapd.Quirk
+	for _, q := range set.Quirks {
+		quirks = append(quirks, imapd.Quirk(q))
+	}
 	options := imapd.Options{
 		Store:         s.data.Store,
 		Auth:          authenticator{s.data.Directory},
 		PlaintextAuth: set.Listener.PlaintextAuth,
+		Quirks:        quirks,
 		MaxMessage:    set.Limits.MaxMessageSize,
 		Admin:         "postmaster@" + set.Hostname,
 	}

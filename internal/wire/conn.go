@@ -211,6 +211,15 @@ func (c *Conn) Authenticated(user string) {
 	}
 }
 
+// Unauthenticated takes Authenticated back: somebody else may log in.
+func (c *Conn) Unauthenticated() {
+	c.user, c.log = "", nil
+	if total := c.srv.o.PreAuthTotal; total > 0 {
+		c.preAuth = time.Now().Add(total)
+	}
+	c.SetIdleTimeout(c.srv.o.PreAuthTimeout)
+}
+
 // SetIdleTimeout changes how long the peer may take for each line from now on.
 func (c *Conn) SetIdleTimeout(d time.Duration) { c.idle, c.budget = d, d }
 
