@@ -66,6 +66,8 @@ var capabilities = []capability{
 	{name: "CONTEXT=SEARCH", in: anyState},
 	{name: "CONTEXT=SORT", in: anyState},
 	{name: "MULTISEARCH", in: anyState},
+	{name: "FILTERS", in: anyState},
+	{name: "PARTIAL", in: anyState},
 	{name: "I18NLEVEL=1", in: anyState},
 	{name: "PREVIEW", in: anyState},
 	{name: "OBJECTID", in: anyState},

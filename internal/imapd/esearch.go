@@ -182,19 +182,10 @@ func (o *output) set(n int, number func(i int) uint32) {
 	}
 }
 
-// partial is the part of a result that PARTIAL asks for, counted from the first or,
-// with negative numbers, from the last (RFC 9394 §3.1).
+// partial is the part of a result that PARTIAL asks for (RFC 9394 §3.1).
 func partial(hits []hit, r *imapwire.PartialRange) []hit {
-	n := int64(len(hits))
-	from, to := r.First-1, r.Last
-	if r.First < 0 {
-		from, to = n+r.Last, n+r.First+1
-	}
-	from, to = max(from, 0), min(to, n)
-	if from >= to {
-		return nil
-	}
-	return hits[from:to]
+	from, to := span(r, len(hits))
+	return hits[min(from, len(hits)):min(to, len(hits))]
 }
 
 // shown is the messages that an answer speaks of: all of them, unless it has single

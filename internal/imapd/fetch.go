@@ -30,6 +30,9 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
+	if o.Partial != nil {
+		sel.uids = s.box.view.partial(sel.uids, o.Partial)
+	}
 	if o.ChangedSince > 0 {
 		if sel.uids, err = s.changedSince(ctx, &o, set, sel.uids); err != nil {
 			return err

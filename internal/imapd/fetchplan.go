@@ -44,9 +44,6 @@ type plannedItem struct {
 }
 
 func newFetchPlan(o *imapwire.FetchOptions, uid bool) (*fetchPlan, error) {
-	if o.Partial != nil {
-		return nil, bad("PARTIAL is not offered")
-	}
 	p := &fetchPlan{source: fromSnapshot}
 	if uid { // RFC 3501 §6.4.8
 		p.items = append(p.items, plannedItem{FetchItem: imapwire.FetchItem{Attr: imapwire.FetchUID}, name: []byte("UID ")})

@@ -59,6 +59,8 @@ func (s *session) fetchModifiers(c *command, o *imapwire.FetchOptions) error {
 		asked = asked || o.Items[i].Attr == imapwire.FetchModSeq
 	}
 	switch { // RFC 7162 §3.2.6
+	case o.Partial != nil && !c.uid: // RFC 9394 §3.3
+		return bad("PARTIAL is for UID FETCH")
 	case o.Vanished && !c.uid:
 		return bad("VANISHED is for UID FETCH")
 	case o.Vanished && o.ChangedSince == 0:

@@ -36,6 +36,9 @@ func (s *session) multiSearch(ctx context.Context, c *command) error {
 	if alone {
 		return s.searchSelected(ctx, c, &o)
 	}
+	if err := s.replaceFilters(ctx, &o); err != nil {
+		return err
+	}
 	if !knownCharset(o.Charset) {
 		return errCharset
 	}

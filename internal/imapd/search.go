@@ -38,6 +38,9 @@ func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOption
 	if o.Return&imapwire.ReturnUpdate != 0 && s.box.contexts.named(c.tag) >= 0 { // RFC 5267 §4.3
 		return nil, nil, bad("This tag is that of a search with UPDATE, use another")
 	}
+	if err := s.replaceFilters(ctx, o); err != nil {
+		return nil, nil, err
+	}
 	if !knownCharset(o.Charset) {
 		return nil, nil, errCharset
 	}
