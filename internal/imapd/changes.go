@@ -89,7 +89,25 @@ func (s *session) tell(after *store.Snapshot, t telling) error {
 		for _, c := range changes.Changed {
 			out.change(m, c.Seq, m.view.At(c.Seq), what)
 		}
+	} else if len(changes.Changed) > 0 {
+		m.view.fallBehind(before.ModSeq())
+		m.view.untold = true
 	}
+	return s.closeOutput(out)
+}
+
+// tellUntold tells of flags that have changed while the client did not want to hear.
+func (s *session) tellUntold() error {
+	if s.box == nil || !s.box.view.untold || !s.tellsFlags() {
+		return nil
+	}
+	m := s.box
+	out := s.newOutput()
+	m.view.EachSince(store.AllUIDs, m.view.settled, func(seq int, e store.Entry) bool {
+		out.change(m, seq, e, s.unasked(true))
+		return out.err == nil
+	})
+	m.view.untold = false
 	return s.closeOutput(out)
 }
 
@@ -98,9 +116,7 @@ func (v *view) haunt(expunged []store.Expunged) {
 	if len(expunged) == 0 {
 		return
 	}
-	if len(v.ghosts) == 0 {
-		v.settled = v.ModSeq()
-	}
+	v.fallBehind(v.ModSeq())
 	fresh := make([]ghost, len(expunged))
 	for i, gone := range expunged {
 		fresh[i] = ghost{v.number(gone.Seq + i), gone.UID}

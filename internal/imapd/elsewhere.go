@@ -18,6 +18,9 @@ type overview struct {
 	mailboxes  []store.Mailbox // by name
 	byID       map[store.MailboxID]int
 	subscribed []string // sorted; nil if nobody wants to know
+
+	modSeq   store.ModSeq           // metadata is known up to here
+	metadata []store.MetadataChange // what has changed of it since the overview before
 }
 
 // overview looks at all mailboxes.
@@ -33,7 +36,21 @@ func (s *session) overview(ctx context.Context, n *notification) (*overview, err
 	if n.needsSubscriptions() {
 		o.subscribed, err = s.account.Subscriptions(ctx)
 	}
+	if err == nil && n.asksFor(metadataEvents) {
+		after := ^store.ModSeq(0) >> 1 // at first, only where to begin
+		if n.known != nil {
+			after = n.known.modSeq
+		}
+		o.metadata, o.modSeq, err = s.account.MetadataChanges(ctx, after)
+	}
 	return o, err
+}
+
+const metadataEvents = imapwire.EventMailboxMetadataChange | imapwire.EventServerMetadataChange
+
+// asksFor reports whether the client wants to hear of any of these, of any mailbox.
+func (n *notification) asksFor(events imapwire.NotifyEvents) bool {
+	return slices.ContainsFunc(n.groups, func(g imapwire.NotifyGroup) bool { return g.Events&events != 0 })
 }
 
 func (o *overview) mailbox(id store.MailboxID) *store.Mailbox {
@@ -55,7 +72,8 @@ func (o *overview) isSubscribed(name string) bool {
 
 func (n *notification) needsSubscriptions() bool {
 	return slices.ContainsFunc(n.groups, func(g imapwire.NotifyGroup) bool {
-		return g.Filter == imapwire.NotifySubscribed || g.Events&^imapwire.MessageEvents != 0
+		const names = imapwire.EventMailboxName | imapwire.EventSubscriptionChange
+		return g.Filter == imapwire.NotifySubscribed || g.Events&names != 0
 	})
 }
 
@@ -106,6 +124,7 @@ func (s *session) tellElsewhere(ctx context.Context) error {
 	n.known = now
 	out := s.newOutput()
 	n.tellNames(out, before, now)
+	s.tellMetadata(out, n)
 	for i := range now.mailboxes {
 		m := &now.mailboxes[i]
 		if items := s.changedItems(n, before, m); items != 0 {

@@ -112,3 +112,29 @@ func (o *overview) entry(a affected) *imapwire.ListEntry {
 	}
 	return e
 }
+
+// tellMetadata tells which entries have changed that this user sees, by their names
+// (RFC 5465 §5.6, §5.7; RFC 5464 §4.4.2).
+func (s *session) tellMetadata(out *output, n *notification) {
+	told := map[store.MetadataChange]bool{}
+	for _, ch := range n.known.metadata {
+		if told[ch] || ch.Who != store.EveryoneShares && ch.Who != s.account.ID() {
+			continue
+		}
+		told[ch] = true
+		name, wanted := "", n.asksFor(imapwire.EventServerMetadataChange)
+		if ch.Mailbox != store.ServerMetadata {
+			m := n.known.mailbox(ch.Mailbox)
+			if m == nil {
+				continue
+			}
+			name, wanted = m.Name, n.wants(m.Name, n.known)&imapwire.EventMailboxMetadataChange != 0
+		}
+		if wanted {
+			out.b = s.appendMailbox(append(out.b, "* METADATA "...), name)
+			out.b = append(imapwire.AppendAString(append(out.b, ' '), ch.Entry), "\r\n"...)
+			out.writeIfFull()
+		}
+	}
+	n.known.metadata = nil
+}

@@ -32,10 +32,10 @@ func (m *mailbox) highestModSeq() string {
 
 // tellModSeq tells the client up to where it knows everything, when it cannot see
 // that from the MODSEQs that it was told: when messages are gone, and when it has not
-// been told so yet (RFC 7162 §3.2.7, §6).
+// been told everything yet (RFC 7162 §3.2.7, §6).
 func (s *session) tellModSeq(c *command, ok bool) {
 	m := s.box
-	gone, late := m.expunged, len(m.view.ghosts) > 0
+	gone, late := m.expunged, m.view.behind()
 	m.expunged = false
 	switch {
 	case !s.enabled.has(condStore) || !gone && !late:

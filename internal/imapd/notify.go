@@ -22,7 +22,8 @@ type notification struct {
 
 // notifiable are the events that can be told of.
 const notifiable = imapwire.EventMessageNew | imapwire.EventMessageExpunge | imapwire.EventFlagChange |
-	imapwire.EventMailboxName | imapwire.EventSubscriptionChange
+	imapwire.EventMailboxName | imapwire.EventSubscriptionChange |
+	imapwire.EventMailboxMetadataChange | imapwire.EventServerMetadataChange
 
 // setNotify is NOTIFY (RFC 5465 §3.1). What has happened in the selected mailbox is
 // told with the reply, as after every command.
@@ -52,7 +53,8 @@ func (s *session) setNotify(ctx context.Context, _ *command) error {
 	}
 	s.notify = n
 	s.setWake()
-	return nil
+	s.readErr = s.tellUntold()
+	return s.readErr
 }
 
 // newNotification checks what a client wants.

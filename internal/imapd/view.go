@@ -24,7 +24,8 @@ type mailbox struct {
 type view struct {
 	*store.Snapshot
 	ghosts  []ghost          // ascending
-	settled store.ModSeq     // while there are ghosts: all changes up to here have been told
+	settled store.ModSeq     // while behind: all changes up to here have been told
+	untold  bool             // flags have changed, and the client did not want to hear of it
 	saved   []store.UIDRange // "$" (RFC 5182), ascending; UIDs in it may be gone
 }
 
@@ -60,10 +61,20 @@ func (v *view) haunted(first, last int) bool {
 // modSeq is the MODSEQ up to which the client has been told everything (RFC 7162
 // §3.2: below those of messages that are gone and that it could not be told of).
 func (v *view) modSeq() store.ModSeq {
-	if len(v.ghosts) > 0 {
+	if v.behind() {
 		return v.settled
 	}
 	return v.ModSeq()
+}
+
+// behind reports that the client has not been told everything.
+func (v *view) behind() bool { return v.untold || len(v.ghosts) > 0 }
+
+// fallBehind is called before something is left untold that has happened after a MODSEQ.
+func (v *view) fallBehind(after store.ModSeq) {
+	if !v.behind() {
+		v.settled = after
+	}
 }
 
 // selection is what a set of a command means.
