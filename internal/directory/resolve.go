@@ -63,6 +63,9 @@ type Forward struct {
 // does not make it his.
 func (r *Resolution) Owned(by AccountID) bool { return slices.Contains(r.owners, by) }
 
+// Caught says whether there is no such address, but a catch-all of its domain.
+func (r *Resolution) Caught() bool { return r.caught }
+
 // Resolve finds who gets the mail for an address: accounts and addresses elsewhere,
 // through any number of aliases and forwards, with or without a tag. Aliases that
 // point to themselves, directly or not, do no harm. Kinds of errors: Limit, and

@@ -44,6 +44,9 @@ var capabilities = []capability{
 	{name: "LIST-EXTENDED", in: anyState},
 	{name: "LIST-STATUS", in: anyState},
 	{name: "STATUS=SIZE", in: anyState},
+	{name: "ACL", in: loggedIn},
+	{name: "RIGHTS=kxte", in: loggedIn}, // RFC 4314 §2.2: those that RFC 2086 does not have
+	{name: "LIST-MYRIGHTS", in: loggedIn},
 	{name: "METADATA", in: loggedIn},
 	{name: "METADATA-SERVER", in: loggedIn},
 	{name: "LIST-METADATA", in: loggedIn},

@@ -65,6 +65,11 @@ var commands = map[string]spec{
 	"ESEARCH":     {in: loggedIn, run: (*session).multiSearch},
 	"IDLE":        {in: loggedIn, run: (*session).idle},
 
+	"GETACL":       {in: loggedIn, run: (*session).getACL},
+	"SETACL":       {in: loggedIn, run: (*session).setACL},
+	"DELETEACL":    {in: loggedIn, run: (*session).deleteACL},
+	"LISTRIGHTS":   {in: loggedIn, run: (*session).listRights},
+	"MYRIGHTS":     {in: loggedIn, run: (*session).myRights},
 	"GETMETADATA":  {in: loggedIn, run: (*session).getMetadata},
 	"SETMETADATA":  {in: loggedIn, run: (*session).setMetadata},
 	"GETQUOTA":     {in: loggedIn, run: (*session).getQuota},

@@ -20,6 +20,9 @@ func (s *session) create(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
+	if len(use) > 0 && p.account.ID() != s.account.ID() {
+		return no("USEATTR", "What a mailbox is for is said by its owner")
+	}
 	return p.account.Update(ctx, func(tx *store.Tx) error {
 		m, err := tx.CreateMailbox(p.name, "")
 		if err == nil && len(use) > 0 {

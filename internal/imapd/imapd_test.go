@@ -38,6 +38,23 @@ func (u users) Authenticate(_ context.Context, user, password string, _ netip.Ad
 	return id, user + "@example.test", nil
 }
 
+// Find is of Directory.
+func (u users) Find(_ context.Context, address string) (store.AccountID, string, error) {
+	user, _, _ := strings.Cut(strings.ToLower(address), "@")
+	if id, ok := u[user]; ok {
+		return id, user + "@example.test", nil
+	}
+	return 0, "", fault.New(fault.NotFound, "test: there is no %s", address)
+}
+
+// Member is of Directory: bob and carol are the team.
+func (u users) Member(_ context.Context, group string, id store.AccountID) (string, bool, error) {
+	if !strings.EqualFold(group, "team@example.test") {
+		return "", false, fault.New(fault.NotFound, "test: there is no %s", group)
+	}
+	return "team@example.test", id == u["bob"] || id == u["carol"], nil
+}
+
 // world is a server with mail for alice and bob.
 type world struct {
 	t      testing.TB
@@ -65,7 +82,7 @@ func newWorld(t testing.TB) *world {
 }
 
 func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
-	w := &world{t: t, engine: engine, blobs: memblob.New(memblob.Options{}), users: users{"alice": 1, "bob": 2}}
+	w := &world{t: t, engine: engine, blobs: memblob.New(memblob.Options{}), users: users{"alice": 1, "bob": 2, "carol": 3}}
 	t.Cleanup(func() { engine.Close() })
 	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
 	w.imap = w.listen(Options{PlaintextAuth: true, Quirks: []Quirk{
@@ -78,7 +95,7 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 }
 
 func (w *world) listen(o Options, wo wire.Options) *wiretest.Server {
-	o.Store, o.Auth, o.MaxMessage, o.Version = w.store, w.users, 64<<10, "test"
+	o.Directory, o.Store, o.Auth, o.MaxMessage, o.Version = w.users, w.store, w.users, 64<<10, "test"
 	o.Admin = "postmaster@example.test"
 	wo.Protocol, wo.Serve = "imap", New(o).Serve
 	return wiretest.Start(w.t, wo)

@@ -14,9 +14,6 @@ func (s *session) list(ctx context.Context, _ *command) error {
 	if !s.dec.SP() || !s.dec.ListCommand(&o) || !s.dec.End() {
 		return s.syntax()
 	}
-	if o.Return&notOffered != 0 {
-		return bad("One of these options is not offered")
-	}
 	if !o.Extended && o.Patterns[0] == "" { // RFC 3501 §6.3.8: asks for the separator and the root
 		s.line(`* LIST (\Noselect) "/" ""`)
 		return nil
@@ -31,9 +28,6 @@ func (s *session) list(ctx context.Context, _ *command) error {
 	}
 	return err
 }
-
-// notOffered are return options that do not work yet.
-const notOffered = imapwire.ReturnMyRights
 
 // criteria are the options by which mailboxes are selected; the others say how.
 const criteria = imapwire.ListSubscribed | imapwire.ListSpecialUse
@@ -61,7 +55,7 @@ func (l *listing) run() error {
 		l.look(tree)
 	}
 	for _, n := range tree.nodes {
-		if !l.matches(n.name) {
+		if !l.matches(n.shown) {
 			continue
 		}
 		meets := l.meets(n)
@@ -70,17 +64,35 @@ func (l *listing) run() error {
 		if meets || n.hides {
 			l.entry(n)
 		}
-		if meets && n.mailbox != nil && l.Return&imapwire.ReturnStatus != 0 { // RFC 5819 §2
-			if err := l.status(n); err != nil {
-				return err
-			}
-		}
-		if meets && n.mailbox != nil && l.Return&imapwire.ReturnMetadata != 0 { // RFC 9590 §3
-			if err := l.metadata(n); err != nil {
+		if meets && n.mailbox != nil {
+			if err := l.beside(n); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// beside writes what was asked for besides the names.
+func (l *listing) beside(n *node) error {
+	if l.Return&imapwire.ReturnMyRights != 0 { // RFC 8440 §3
+		l.b = l.appendMyRights(l.b, n.shown, n.rights)
+	}
+	if l.Return&imapwire.ReturnStatus != 0 && n.rights.Has(store.RightRead) { // RFC 5819 §2
+		b, err := l.appendStatus(l.ctx, l.b, &counters{n.account, n.mailbox, n.shown}, l.Status)
+		if l.b = b; err != nil {
+			return err
+		}
+	}
+	if l.Return&imapwire.ReturnMetadata != 0 && n.rights.Any(annotates) { // RFC 9590 §3
+		q := metadataQuery{GetMetadata: imapwire.GetMetadata{Entries: l.Metadata}}
+		found, err := l.findMetadata(l.ctx, &annotated{n.place, n.mailbox}, &q)
+		if err != nil {
+			return err
+		}
+		l.b = l.appendMetadata(l.b, n.shown, found)
+	}
+	l.writeIfFull()
 	return nil
 }
 
@@ -92,7 +104,11 @@ func (l *listing) tree() (*tree, error) {
 	}
 	t := newTree(len(mailboxes))
 	for i := range mailboxes {
-		t.add(&mailboxes[i])
+		m := &mailboxes[i]
+		t.add(place{l.account, l.user, m.Name, m.Name, store.AllRights}, m)
+	}
+	if err := l.addOthers(t); err != nil {
+		return nil, err
 	}
 	if l.wantsSubscriptions() {
 		names, err := l.account.Subscriptions(l.ctx)
@@ -136,7 +152,7 @@ func (l *listing) look(t *tree) {
 		if !l.meets(n) {
 			continue
 		}
-		hidden := !l.matches(n.name)
+		hidden := !l.matches(n.shown)
 		for above := n.parent; above != nil; above = above.parent {
 			above.childInfo = true
 			above.hides = above.hides || hidden
@@ -146,7 +162,7 @@ func (l *listing) look(t *tree) {
 
 // entry writes the LIST response for a name.
 func (l *listing) entry(n *node) {
-	e := imapwire.ListEntry{Name: n.name}
+	e := imapwire.ListEntry{Name: n.shown}
 	if n.childInfo {
 		e.ChildInfo = l.Select & criteria
 	}
@@ -170,25 +186,6 @@ func (l *listing) entry(n *node) {
 		e.Attributes = append(e.Attributes, n.mailbox.SpecialUse)
 	}
 	l.listEntry("LIST", &e)
-}
-
-// status writes the STATUS of a mailbox that is listed.
-func (l *listing) status(n *node) error {
-	b, err := l.appendStatus(l.ctx, l.b, &counters{l.account, n.mailbox, n.name}, l.Status)
-	l.b = b
-	l.writeIfFull()
-	return err
-}
-
-// metadata writes the entries of a mailbox that is listed.
-func (l *listing) metadata(n *node) error {
-	q := metadataQuery{GetMetadata: imapwire.GetMetadata{Entries: l.Metadata}}
-	found, err := l.findMetadata(l.ctx, &annotated{place{l.account, n.mailbox.Name, n.name, store.AllRights}, n.mailbox}, &q)
-	if err == nil {
-		l.b = l.appendMetadata(l.b, n.name, found)
-		l.writeIfFull()
-	}
-	return err
 }
 
 // listEntry writes a LIST or LSUB response.

@@ -30,10 +30,10 @@ func (s *session) lsub(ctx context.Context, _ *command) error {
 	out := s.newOutput()
 	p := newPattern(o.Reference, o.Patterns[0])
 	for _, n := range tree.nodes {
-		if !p.matches(n.name) || !n.subscribed && !p.stops {
+		if !p.matches(n.shown) || !n.subscribed && !p.stops {
 			continue
 		}
-		e := imapwire.ListEntry{Name: n.name}
+		e := imapwire.ListEntry{Name: n.shown}
 		if !n.subscribed {
 			e.Attributes = []string{`\Noselect`}
 		}

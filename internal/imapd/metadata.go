@@ -55,17 +55,20 @@ func (s *session) getMetadata(ctx context.Context, c *command) error {
 	return s.readErr
 }
 
+// annotates are the rights of which it takes one to see metadata (RFC 5464 §3.3).
+const annotates = store.RightRead | store.RightSeen | store.RightWrite | store.RightInsert | store.RightPost
+
 // annotated finds what a name says. RFC 5464 §3.3: it takes the right to look the
 // mailbox up and one of those to do something with its messages.
 func (s *session) annotated(ctx context.Context, name string) (*annotated, error) {
 	if name == "" {
-		return &annotated{place: place{account: s.account, rights: store.AllRights}}, nil
+		return &annotated{place: place{account: s.account, owner: s.user, rights: store.AllRights}}, nil
 	}
 	p, err := s.place(ctx, name, store.RightLookup)
 	if err != nil {
 		return nil, err
 	}
-	if !p.rights.Any(store.RightRead | store.RightSeen | store.RightWrite | store.RightInsert | store.RightPost) {
+	if !p.rights.Any(annotates) {
 		return nil, errNoRight
 	}
 	m, err := p.account.Mailbox(ctx, p.name)

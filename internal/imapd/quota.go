@@ -57,7 +57,7 @@ func (s *session) getQuotaRoot(ctx context.Context, _ *command) error {
 	if err != nil {
 		return err
 	}
-	root := s.owner(&p)
+	root := p.owner
 	b := s.appendMailbox(append(s.conn.AvailableBuffer(), "* QUOTAROOT "...), p.shown)
 	b = imapwire.AppendAString(append(b, ' '), root)
 	s.conn.Write(append(b, "\r\n"...))

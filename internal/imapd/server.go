@@ -42,10 +42,11 @@ type Authenticator interface {
 type Options struct {
 	Store         *store.Store
 	Auth          Authenticator
-	PlaintextAuth bool   // passwords are accepted without TLS
-	Index         Index  // nil: every search opens what it has to look into
-	Version       string // for ID; empty: not told
-	Admin         string // the address of whoever administers the server; empty: not told
+	Directory     Directory // nil: nobody can share mailboxes
+	PlaintextAuth bool      // passwords are accepted without TLS
+	Index         Index     // nil: every search opens what it has to look into
+	Version       string    // for ID; empty: not told
+	Admin         string    // the address of whoever administers the server; empty: not told
 	Quirks        []Quirk
 	MaxMessage    int64 // bytes an appended message may have; default 100 MiB
 }
@@ -63,6 +64,7 @@ type Server struct {
 	store      *store.Store
 	auth       Authenticator
 	index      Index
+	directory  Directory
 	plaintext  bool
 	version    string
 	admin      string

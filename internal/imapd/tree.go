@@ -16,9 +16,9 @@ type tree struct {
 
 // node is a name in the hierarchy of mailboxes.
 type node struct {
-	name       string
 	parent     *node
 	mailbox    *store.Mailbox // nil: there is no mailbox of this name
+	place                     // of the mailbox
 	subscribed bool
 	children   bool // there are mailboxes below it
 
@@ -34,7 +34,7 @@ func newTree(names int) *tree {
 func (t *tree) node(name string) *node {
 	n, ok := t.byName[name]
 	if !ok {
-		n = &node{name: name}
+		n = &node{place: place{shown: name}}
 		if above, ok := parent(name); ok {
 			n.parent = t.node(above)
 		}
@@ -45,9 +45,9 @@ func (t *tree) node(name string) *node {
 }
 
 // add adds a mailbox.
-func (t *tree) add(m *store.Mailbox) {
-	n := t.node(m.Name)
-	n.mailbox = m
+func (t *tree) add(p place, m *store.Mailbox) {
+	n := t.node(p.shown)
+	n.place, n.mailbox = p, m
 	for above := n.parent; above != nil && !above.children; above = above.parent {
 		above.children = true
 	}
@@ -65,13 +65,13 @@ func parent(name string) (string, bool) {
 // sort puts INBOX and what is below it first, and parents before children.
 func (t *tree) sort() {
 	slices.SortFunc(t.nodes, func(a, b *node) int {
-		if ia, ib := inInbox(a.name), inInbox(b.name); ia != ib {
+		if ia, ib := inInbox(a.shown), inInbox(b.shown); ia != ib {
 			if ia {
 				return -1
 			}
 			return 1
 		}
-		return cmp.Compare(a.name, b.name)
+		return cmp.Compare(a.shown, b.shown)
 	})
 }
 

@@ -115,6 +115,7 @@ func (s *Server) imap(o *wire.Options, set settings) {
 	options := imapd.Options{
 		Store:         s.data.Store,
 		Auth:          authenticator{s.data.Directory},
+		Directory:     people{s.data.Directory},
 		PlaintextAuth: set.Listener.PlaintextAuth,
 		Quirks:        quirks,
 		MaxMessage:    set.Limits.MaxMessageSize,

@@ -32,6 +32,7 @@ const (
 	mailboxDeleted  changeKind = 8
 	subscriptions   changeKind = 9
 	mailboxUsed     changeKind = 10 // it has other special uses
+	aclChanged      changeKind = 13
 	metadataChanged changeKind = 12
 	flagsReplaced   changeKind = 11 // flagsSet for some of the flags
 )
@@ -136,7 +137,7 @@ func decodeChange(d *record.Decoder, version byte, f *feedRecord) (ch change, er
 		ch.mailbox = MailboxID(d.Uint())
 		ch.who = AccountID(d.Uint())
 		ch.entry = d.String()
-	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions, mailboxUsed:
+	case mailboxCreated, mailboxRenamed, mailboxDeleted, subscriptions, mailboxUsed, aclChanged:
 		ch.mailbox = MailboxID(d.Uint())
 	default:
 		return ch, fault.New(fault.Corrupt, "store: the feed has a change of kind %d, which this program does not know", ch.kind)

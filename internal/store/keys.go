@@ -15,6 +15,7 @@ import (
 //	D mailbox user entry    metadata of a mailbox (0: of none), of one user (0: shared)
 //	E email mailbox uid     a message with this content (also an expunged one, until it is removed)
 //	F mailbox modseq        the change feed of a mailbox; mailbox 0: the tree of mailboxes
+//	G mailbox               who else may do what with it
 //	K mailbox chunk         checkpoint: the messages of one chunk of UIDs
 //	L blob                  a large body that this account refers to
 //	M mailbox               the mailbox: name, counters, keywords

@@ -87,7 +87,7 @@ func readMailbox(r kv.Reader, id MailboxID) (*mailbox, error) {
 
 // findMailbox gives the number of the mailbox of this name.
 func findMailbox(r kv.Reader, name string) (MailboxID, error) {
-	name = canonicalName(name)
+	name = CanonicalName(name)
 	if name == Inbox {
 		return InboxID, nil
 	}
@@ -103,8 +103,8 @@ func findMailbox(r kv.Reader, name string) (MailboxID, error) {
 	return id, d.Done("store: a mailbox's name")
 }
 
-// canonicalName writes INBOX in capitals, also above other mailboxes (RFC 9051 §5.1).
-func canonicalName(name string) string {
+// CanonicalName writes INBOX in capitals, also above other mailboxes (RFC 9051 §5.1).
+func CanonicalName(name string) string {
 	first, rest, below := strings.Cut(name, Separator)
 	if !strings.EqualFold(first, Inbox) {
 		return name

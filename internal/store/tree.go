@@ -54,7 +54,7 @@ func IsNetUnicode(name string) bool {
 // CreateMailbox makes a mailbox, and those above it that are missing. specialUse is
 // an attribute of RFC 6154, or empty. Errors: Exists, Invalid, Limit, OverQuota.
 func (tx *Tx) CreateMailbox(name, specialUse string) (Mailbox, error) {
-	name = canonicalName(name)
+	name = CanonicalName(name)
 	if err := CheckName(name); err != nil {
 		return Mailbox{}, err
 	}
@@ -84,6 +84,9 @@ func (tx *Tx) CreateMailbox(name, specialUse string) (Mailbox, error) {
 	if err := tx.w.Put(keyMailbox(m.ID), m.encode()); err != nil {
 		return Mailbox{}, err
 	}
+	if err := tx.inheritACL(&m.Mailbox); err != nil {
+		return Mailbox{}, err
+	}
 	return m.Mailbox, tx.putName(name, m.ID)
 }
 
@@ -105,7 +108,7 @@ func (tx *Tx) putName(name string, id MailboxID) error {
 // DeleteMailbox deletes a mailbox; those below it stay. Its messages can be brought
 // back until Maintain removes them. Errors: NotFound, Denied (INBOX).
 func (tx *Tx) DeleteMailbox(name string) error {
-	name = canonicalName(name)
+	name = CanonicalName(name)
 	if name == Inbox {
 		return fault.New(fault.Denied, "store: INBOX cannot be deleted")
 	}
@@ -129,6 +132,9 @@ func (tx *Tx) DeleteMailbox(name string) error {
 	if err := tx.dropMetadata(id); err != nil {
 		return err
 	}
+	if err := tx.w.Delete(keyACL(id)); err != nil { // RFC 4314 §4
+		return err
+	}
 	for _, kind := range []byte{'F', 'K', 'U'} {
 		p := mailboxPrefix(kind, id)
 		if err := tx.w.DeleteRange(p, kv.PrefixEnd(p)); err != nil {
@@ -144,7 +150,7 @@ func (tx *Tx) DeleteMailbox(name string) error {
 // RenameMailbox renames a mailbox and those below it. INBOX stays: its messages move
 // to a new mailbox of the other name (RFC 9051 §6.3.6). Errors: NotFound, Exists, Invalid.
 func (tx *Tx) RenameMailbox(from, to string) error {
-	from, to = canonicalName(from), canonicalName(to)
+	from, to = CanonicalName(from), CanonicalName(to)
 	if err := CheckName(to); err != nil {
 		return err
 	}
@@ -221,7 +227,7 @@ func (tx *Tx) renameOne(from, to string) error {
 // Subscribe adds a name to the subscriptions, or takes it off (RFC 9051 §6.3.7).
 // The mailbox need not exist.
 func (tx *Tx) Subscribe(name string, on bool) error {
-	name = canonicalName(name)
+	name = CanonicalName(name)
 	if err := CheckName(name); err != nil {
 		return err
 	}

@@ -103,6 +103,9 @@ func (v *verifier) run(r kv.Reader) (err error) {
 	if err := v.countMetadata(names); err != nil {
 		return err
 	}
+	if err := v.checkACLs(names); err != nil {
+		return err
+	}
 	if v.used != v.head.used {
 		v.problem("", 0, "the quota counts %+v, the account has %+v", v.head.used, v.used)
 	}
@@ -206,6 +209,20 @@ func (v *verifier) countMetadata(names map[MailboxID]string) error {
 			v.problem("", 0, "there is metadata of mailbox %d, which is gone", id)
 		}
 		v.used.Annotations += annotationSize(string(k[metadataPrefixLength:]), value, true)
+		return nil
+	})
+}
+
+// checkACLs: access control lists can be read, and are of mailboxes that exist.
+func (v *verifier) checkACLs(names map[MailboxID]string) error {
+	return scan(v.r, kv.Prefix([]byte{'G'}), func(k, value []byte) error {
+		id := MailboxID(uidOf(k))
+		if _, ok := names[id]; !ok {
+			v.problem("", 0, "there is an access control list of mailbox %d, which is gone", id)
+		}
+		if _, err := decodeACL(value); err != nil {
+			v.problem(names[id], 0, "%v", err)
+		}
 		return nil
 	})
 }
