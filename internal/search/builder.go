@@ -20,6 +20,7 @@ const maxText = 8 << 20
 type builder struct {
 	fields [numFields]vocabulary
 	number uint32 // of the message at hand
+	raw    bytes.Buffer
 	text   []byte // folded, of the piece at hand
 	left   int    // of maxText
 }
@@ -101,12 +102,12 @@ func (b *builder) field(f field, text []byte) {
 
 // words adds the words of a text.
 func (b *builder) words(f field, r io.Reader) {
-	var raw bytes.Buffer
-	n, _ := io.Copy(&raw, io.LimitReader(r, int64(b.left)+1)) // what can be read is searched
+	b.raw.Reset()
+	n, _ := b.raw.ReadFrom(io.LimitReader(r, int64(b.left)+1)) // what can be read is searched
 	if b.left -= int(n); b.left < 0 {
 		return
 	}
-	b.text = casemap.Append(b.text[:0], raw.Bytes())
+	b.text = casemap.Append(b.text[:0], b.raw.Bytes())
 	eachWord(b.text, func(w []byte) { b.add(f, w) })
 }
 
