@@ -22,7 +22,7 @@ deps: ; @test/deps
 
 race:
 	$(say) "tests of every package, with the race detector"
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/... ./cmd/...
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/... ./cmd/... ./test/rfc
 
 quick:
 	$(say) "quick tests of every package"

@@ -132,6 +132,11 @@ func (s *session) command(ctx context.Context) error {
 		}
 	}
 	s.inCommand = true
+	if s.account == nil {
+		if s.early++; s.early > maxEarly {
+			return errEarly
+		}
+	}
 	c := &command{tag: "*"}
 	err := s.recognize(c)
 	if err == nil {

@@ -1,6 +1,8 @@
 package imapd
 
 import (
+	"bytes"
+	"compress/flate"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +16,8 @@ import (
 )
 
 // FuzzSession sends bytes to a server whose mailboxes are not empty: it never panics,
-// never hangs, and the store is sound afterwards. Seeds are what transcripts say.
+// never hangs, and the store is sound afterwards. Seeds are what transcripts say, in each
+// of the states that a session can be in.
 func FuzzSession(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -31,16 +34,44 @@ func FuzzSession(f *testing.F) {
 				said.WriteString(strings.ReplaceAll(strings.TrimSpace(text), "{{letter+}}", "{3+}\r\na\nb") + "\r\n")
 			}
 		}
-		f.Add(said.String())
+		for state := range fuzzStates {
+			f.Add(said.String(), uint8(state))
+		}
 	}
-	f.Fuzz(func(t *testing.T, said string) {
-		synctest.Test(t, func(t *testing.T) { fuzzSession(t, said) })
+	f.Fuzz(func(t *testing.T, said string, state uint8) {
+		synctest.Test(t, func(t *testing.T) { fuzzSession(t, said, int(state)%len(fuzzStates)) })
 	})
 }
 
 const fuzzMail = "From: a@b\r\nSubject: x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\na\r\n--y\r\nContent-Type: message/rfc822\r\n\r\nA: b\r\n\r\nc\r\n--y--\r\n"
 
-func fuzzSession(t *testing.T, said string) {
+// fuzzStates are what is said before the fuzzed input. After the last two it is
+// compressed, or meant to be.
+var fuzzStates = [...]string{
+	"x LOGIN alice secret\r\nx SELECT INBOX\r\n",
+	"x LOGIN alice secret\r\n",
+	"",
+	"x LOGIN alice secret\r\nx SELECT INBOX\r\nx COMPRESS DEFLATE\r\n",
+	"x LOGIN alice secret\r\nx COMPRESS DEFLATE\r\n",
+}
+
+const fuzzDeflated = 3
+
+// fuzzInput is all that the client sends.
+func fuzzInput(said string, state int) []byte {
+	input := []byte(fuzzStates[state] + said)
+	if state == fuzzDeflated {
+		var b bytes.Buffer
+		b.WriteString(fuzzStates[state])
+		w, _ := flate.NewWriter(&b, flate.BestSpeed)
+		w.Write([]byte(said))
+		w.Flush()
+		input = b.Bytes()
+	}
+	return input
+}
+
+func fuzzSession(t *testing.T, said string, state int) {
 	w := newWorld(t)
 	for range 3 {
 		if err := w.deliver("alice", "INBOX", fuzzMail); err != nil {
@@ -50,7 +81,7 @@ func fuzzSession(t *testing.T, said string) {
 	client := w.imap.Dial()
 	defer client.Close()
 	go func() {
-		client.Write([]byte("x LOGIN alice secret\r\nx SELECT INBOX\r\n" + said))
+		client.Write(fuzzInput(said, state))
 		client.(interface{ CloseWrite() error }).CloseWrite()
 	}()
 	client.SetReadDeadline(time.Now().Add(time.Hour))

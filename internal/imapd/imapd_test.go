@@ -240,6 +240,7 @@ var longTexts = map[string]string{
 	"70k-line":      strings.Repeat("x", 70_000) + "\r\n",
 	"9k-line":       "a LOGIN " + strings.Repeat("x", 9000) + "\r\n",
 	"70k-name":      strings.Repeat("x", 70_000) + "\r\n",
+	"many-noops":    strings.Repeat("x NOOP\r\n", 101),
 	"mistakes":      strings.Repeat("x FOO\r\n", 25),
 	"some-mistakes": strings.Repeat("x FOO\r\n", 15) + "b NOOP\r\n",
 	"guesses":       strings.Repeat("a LOGIN a a\r\n", 20),

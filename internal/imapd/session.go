@@ -33,6 +33,7 @@ type session struct {
 	inCommand bool  // lines belong to the command under way
 	readErr   error // the connection failed during a command
 	mistakes  int   // bad commands in a row
+	early     int   // commands before logging in
 
 	notify     *notification   // what the client wants to hear of; nil until it says so
 	stopAround func()          // nil until the user's own account is watched for NOTIFY
@@ -46,6 +47,9 @@ type session struct {
 // maxMistakes is how many bad commands in a row a client may send: one that does not
 // speak IMAP is not worth listening to.
 const maxMistakes = 20
+
+// maxEarly is how many commands a client may send before it has logged in.
+const maxEarly = 100
 
 func newSession(srv *Server, conn *wire.Conn) *session {
 	s := &session{srv: srv, conn: conn}
@@ -98,6 +102,7 @@ func (s *session) interrupted(ctx context.Context, err error) error {
 
 var (
 	errMistakes    = errors.New("imapd: too many bad commands")
+	errEarly       = errors.New("imapd: too many commands before logging in")
 	errMailboxGone = errors.New("imapd: the selected mailbox was deleted")
 	errTooMuch     = fault.New(fault.TooLarge, "imapd: a literal that nobody asked for is too large")
 )
@@ -120,6 +125,8 @@ func (s *session) goodbye(err error) {
 		s.line("* BYE Nothing was heard for too long")
 	case errors.Is(err, wire.ErrTooManyErrors), errors.Is(err, errMistakes):
 		s.line("* BYE [CLIENTBUG] Too many bad commands")
+	case errors.Is(err, errEarly):
+		s.line("* BYE [CLIENTBUG] Too many commands without logging in")
 	case errors.Is(err, errMailboxGone):
 		s.line("* BYE [NONEXISTENT] The selected mailbox was deleted")
 	case errors.Is(err, errTooMuch):

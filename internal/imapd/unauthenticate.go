@@ -20,6 +20,7 @@ func (s *session) unauthenticate(_ context.Context, c *command) error {
 	s.elsewhere.Store(false)
 	s.wake.Store(false)
 	s.account, s.user, s.box, s.notify, s.language = nil, "", nil, nil, nil
+	s.early = 0
 	s.enabled = 0 // RFC 8437 §4.1
 	s.dec.Limit = maxLiteralPreAuth
 	s.conn.Unauthenticated()
