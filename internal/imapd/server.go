@@ -79,7 +79,7 @@ func New(o Options) *Server {
 		o.MaxMessage = 100 << 20
 	}
 	return &Server{
-		store: o.Store, auth: o.Auth, index: o.Index, plaintext: o.PlaintextAuth,
+		store: o.Store, auth: o.Auth, index: o.Index, directory: o.Directory, plaintext: o.PlaintextAuth,
 		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage, quirks: o.Quirks,
 	}
 }
