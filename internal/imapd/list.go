@@ -44,7 +44,7 @@ type listing struct {
 func (l *listing) run() error {
 	for _, p := range l.Patterns {
 		if p != "" { // RFC 5258 §3: it means nothing in the extended form
-			l.patterns = append(l.patterns, newPattern(l.Reference, p))
+			l.patterns = append(l.patterns, l.pattern(l.Reference, p))
 		}
 	}
 	tree, err := l.tree()

@@ -28,7 +28,7 @@ func (s *session) lsub(ctx context.Context, _ *command) error {
 	}
 	tree.sort()
 	out := s.newOutput()
-	p := newPattern(o.Reference, o.Patterns[0])
+	p := s.pattern(o.Reference, o.Patterns[0])
 	for _, n := range tree.nodes {
 		if !p.matches(n.shown) || !n.subscribed && !p.stops {
 			continue

@@ -15,10 +15,18 @@ type pattern struct {
 	stops bool   // it ends with "%"
 }
 
-// newPattern takes reference and pattern as they came. Wildcards are no part of
-// modified UTF-7 sequences, so a pattern can be decoded like a name.
-func newPattern(reference, text string) pattern {
-	text = collapse(imapwire.DecodeUTF7(reference + text))
+// pattern takes reference and pattern as they came. Wildcards are no part of modified
+// UTF-7 sequences, so a pattern can be decoded like a name.
+func (s *session) pattern(reference, text string) pattern {
+	text = reference + text
+	if !s.utf8Names() {
+		text = imapwire.DecodeUTF7(text)
+	}
+	return newPattern(text)
+}
+
+func newPattern(text string) pattern {
+	text = collapse(text)
 	const inbox = store.Inbox
 	if len(text) > len(inbox) && strings.EqualFold(text[:len(inbox)+1], inbox+store.Separator) {
 		text = inbox + text[len(inbox):]
