@@ -302,16 +302,46 @@ func TestThreadsAreWhole(t *testing.T) {
 	backwards := slices.Clone(chain)
 	slices.Reverse(backwards)
 	for _, headers := range [][]string{chain, shuffled, backwards} {
-		for algorithm := range threadAlgorithms {
-			got := []byte(threadOf(algorithm, headers))
-			numbers := bytes.FieldsFunc(got, func(r rune) bool { return r < '0' || r > '9' })
-			slices.SortFunc(numbers, bytes.Compare)
-			if len(numbers) != len(headers) || len(slices.CompactFunc(numbers, bytes.Equal)) != len(headers) {
-				t.Errorf("%s has %d numbers for %d messages", algorithm, len(numbers), len(headers))
-			}
-			if n := bytes.Count(got, []byte{'('}); n != bytes.Count(got, []byte{')'}) {
-				t.Errorf("%s has %d lists that do not end", algorithm, n)
-			}
+		checkWhole(t, headers)
+	}
+}
+
+func checkWhole(t *testing.T, headers []string) {
+	t.Helper()
+	for algorithm := range threadAlgorithms {
+		got := []byte(threadOf(algorithm, headers))
+		numbers := bytes.FieldsFunc(got, func(r rune) bool { return r < '0' || r > '9' })
+		slices.SortFunc(numbers, bytes.Compare)
+		if len(numbers) != len(headers) || len(slices.CompactFunc(numbers, bytes.Equal)) != len(headers) {
+			t.Errorf("%s has %d numbers for %d messages", algorithm, len(numbers), len(headers))
 		}
+		if n := bytes.Count(got, []byte{'('}); n != bytes.Count(got, []byte{')'}) {
+			t.Errorf("%s has %d lists that do not end", algorithm, n)
+		}
+	}
+}
+
+// FuzzThreads threads messages with any headers, an empty line between them.
+func FuzzThreads(f *testing.F) {
+	f.Add("Message-ID: <1@x>\nSubject: a\n\nReferences: <1@x> <2@x>\nSubject: Re: a\n\nIn-Reply-To: <\"2\"@x>")
+	f.Add("Message-ID: <1@x>\nReferences: <2@x> <1@x>\n\nMessage-ID: <2@x>\nReferences: <1@x>")
+	f.Fuzz(func(t *testing.T, text string) { checkWhole(t, strings.Split(text, "\n\n")) })
+}
+
+// BenchmarkThreads threads 50,000 messages: conversations of ten.
+func BenchmarkThreads(b *testing.B) {
+	l := newLetters(50_000)
+	for i := range l.all {
+		l.all[i].date = int64(i)
+		first := i - i%10
+		l.read(i, fmt.Appendf(nil, "Message-ID: <%d@x>\r\nSubject: Re: topic %d\r\nReferences: <%d@x> <%d@x>\r\n", i, first, first, max(first, i-1)))
+	}
+	for algorithm, make := range threadAlgorithms {
+		b.Run(algorithm, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				make(l)
+			}
+		})
 	}
 }
