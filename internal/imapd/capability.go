@@ -80,6 +80,7 @@ var capabilities = []capability{
 	{name: "URLAUTH", in: anyState},
 	{name: "URLAUTH=BINARY", in: anyState},
 	{name: "URL-PARTIAL", in: anyState},
+	{name: "INPROGRESS", in: anyState},
 	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
 	{name: "COMPRESS=DEFLATE", in: loggedIn, when: (*session).mayCompress},
 	{name: "UNAUTHENTICATE", in: loggedIn},

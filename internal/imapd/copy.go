@@ -76,6 +76,7 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 	var into store.MailboxID
 	from, wanted := s.box, s.box.view.count(sel.uids)
 	accounts := []store.AccountID{from.account.ID(), p.account.ID()}
+	defer s.working(c)()
 	err = s.srv.store.Update(ctx, accounts, func(tx *store.MultiTx) error {
 		src, dst := tx.Account(from.account.ID()), tx.Account(p.account.ID())
 		to, err := dst.Mailbox(p.name)

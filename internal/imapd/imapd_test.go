@@ -65,19 +65,21 @@ type world struct {
 	imap   *wiretest.Server // passwords may be sent in clear
 	safe   *wiretest.Server // passwords need TLS, which is offered
 	full   *atomic.Bool     // the engine has no room; nil: it always has
+	slow   *atomic.Int64    // nanoseconds that a commit takes; nil: none
 }
 
 // newWorld has a small limit for what is stored inline, so that large messages need
 // not be large.
 func newWorld(t testing.TB) *world {
-	full := new(atomic.Bool)
+	full, slow := new(atomic.Bool), new(atomic.Int64)
 	w := newWorldOn(t, memkv.New(memkv.Options{Rerun: true, Commit: func() error {
+		time.Sleep(time.Duration(slow.Load()))
 		if full.Load() {
 			return fault.New(fault.StorageFull, "the disk is full")
 		}
 		return nil
 	}}), 4<<10)
-	w.full = full
+	w.full, w.slow = full, slow
 	return w
 }
 
@@ -195,6 +197,12 @@ func (w *world) commands() map[string]func([]string, map[string]string) error {
 		"engine": func(args []string, _ map[string]string) error {
 			w.full.Store(args[0] == "full")
 			return nil
+		},
+		// commits 40s: how long each takes
+		"commits": func(args []string, _ map[string]string) error {
+			d, err := time.ParseDuration(args[0])
+			w.slow.Store(int64(d))
+			return err
 		},
 		// shutdown
 		"shutdown": func([]string, map[string]string) error {
