@@ -23,8 +23,8 @@ func (r *reader) check(c *Config) {
 	r.listeners(c)
 	r.relay(c.Relay.Networks)
 	for i, q := range c.Quirks {
-		if q.Client == "" && q.Account == "" {
-			r.problem("quirk."+strconv.Itoa(i), `names neither a client nor an account; want client = "name/version" or account = "alice@example.test"`)
+		if len(q.Without) == 0 && len(q.With) == 0 {
+			r.problem("quirk."+strconv.Itoa(i), `changes nothing; want without = ["COMPRESS=DEFLATE"] or with = ["UIDONLY"]`)
 		}
 	}
 	for i, route := range c.Routes {

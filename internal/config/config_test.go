@@ -105,7 +105,7 @@ func full() Config {
 			ConnsPerMinute: 1, MessagesPerMinute: 2, RecipientsPerMinute: 3, UnknownPerHour: 4, ErrorsPerHour: 5,
 			UserMessagesPerHour: 6,
 		},
-		Quirks: []Quirk{{"Outlook/16", "alice@example.test", []string{"COMPRESS=DEFLATE", "NOTIFY"}}},
+		Quirks: []Quirk{{"Outlook/16", "alice@example.test", []string{"COMPRESS=DEFLATE", "NOTIFY"}, []string{"UIDONLY"}}},
 		Allowances: []Allowance{
 			{Users: []string{"news@example.test", "example.org"}, MaxMessageSize: 64 << 20, MaxRecipients: 5000, MessagesPerHour: 6},
 			{Users: []string{"guest@example.test"}, MaxMessageSize: 1_000_000, MaxRecipients: 10, MessagesPerHour: 20, RecipientsPerHour: 50},

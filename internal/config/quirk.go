@@ -2,18 +2,20 @@ package config
 
 import "strings"
 
-// Quirk withholds extensions of IMAP from those who trip over them.
+// Quirk withholds extensions of IMAP from those who trip over them, or offers those that
+// are not for everybody.
 type Quirk struct {
 	Client  string   // part of the name and version that a client says in ID; "": any
 	Account string   // address; "": any
 	Without []string // names of capabilities
+	With    []string
 }
 
 // quirks are the tables about clients and accounts that IMAP is plainer for.
 func (c *Config) quirks() array {
 	list := array{
 		name: "quirk", after: "limits", normal: new(Quirk).fields(),
-		doc: "IMAP extensions that some clients or accounts do without: one table for each client that trips over something. doc/clients.md knows some.",
+		doc: "IMAP extensions that some do without, or have besides: one table for each client that trips over something. Without client and account it is for everybody. doc/clients.md knows some.",
 		add: func() []field {
 			c.Quirks = append(c.Quirks, Quirk{})
 			return c.Quirks[len(c.Quirks)-1].fields()
@@ -37,8 +39,12 @@ func (q *Quirk) fields() []field {
 			doc: "The address of an account.",
 		},
 		{
-			name: "without", required: true, value: capabilities(&q.Without), example: `["COMPRESS=DEFLATE"]`,
+			name: "without", value: capabilities(&q.Without), example: `["COMPRESS=DEFLATE"]`,
 			doc: "Names as the server tells them in CAPABILITY. They are told no more, and their commands are unknown.",
+		},
+		{
+			name: "with", value: capabilities(&q.With), example: `["UIDONLY"]`,
+			doc: "Those that are offered to nobody else: UIDONLY, with which Outlook shows no mail.",
 		},
 	}
 }

@@ -13,6 +13,8 @@ type capability struct {
 	in   states                // in which it is told
 	when func(s *session) bool // what else it takes; nil: nothing
 
+	// asked: only who is named in a Quirk gets it, since a client in wide use trips over it.
+	asked bool
 	value func(srv *Server) string // what follows the name; nil: nothing
 }
 
@@ -38,7 +40,7 @@ var capabilities = []capability{
 	{name: "CONDSTORE", in: anyState},
 	{name: "QRESYNC", in: anyState},
 	{name: "UTF8=ACCEPT", in: anyState},
-	{name: "UIDONLY", in: anyState},
+	{name: "UIDONLY", in: anyState, asked: true}, // Outlook enables it and then uses message numbers
 	{name: "NOTIFY", in: anyState},
 	{name: "CREATE-SPECIAL-USE", in: anyState},
 	{name: "LIST-EXTENDED", in: anyState},

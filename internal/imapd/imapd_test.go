@@ -88,6 +88,7 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 	t.Cleanup(func() { engine.Close() })
 	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
 	w.imap = w.listen(Options{PlaintextAuth: true, Quirks: []Quirk{
+		{With: []string{"UIDONLY"}},
 		{Client: "stumbler/1.", Without: []string{"IDLE", "compress=deflate", "MOVE", "LITERAL+", "CONDSTORE"}},
 		{Client: "ambler", Account: "bob@example.test", Without: []string{"UNSELECT"}},
 	}}, wire.Options{})

@@ -5,12 +5,17 @@ import (
 	"strings"
 )
 
-// Quirk withholds extensions from those who trip over them: a client by what it says
-// of itself in ID, an account by its address. Where both are named, both must fit.
+// Quirk withholds extensions from those who trip over them, or offers them those that
+// are not for everybody: to a client by what it says of itself in ID, to an account by
+// its address. Where both are named, both must fit.
+//
+// RFC 2971 §3 wants no server to decide anything by what ID says. Ours does not by
+// itself; what an operator has written down is the operator's decision.
 type Quirk struct {
 	Client  string   // part of "name/version", in any case; "": any client
 	Account string   // an address; "": any account
-	Without []string // names of capabilities
+	Without []string // names of capabilities that it does not get
+	With    []string // and of those that it does
 }
 
 // extensionCommands are the commands that belong to an extension, and are not there
@@ -35,12 +40,20 @@ var extensionCommands = map[string][]string{
 // applyQuirks finds out what this client does without, as its name or its user has
 // become known. What it uses already it keeps.
 func (s *session) applyQuirks() {
-	s.without = nil
+	s.without = s.without[:0]
+	for i := range capabilities {
+		if capabilities[i].asked {
+			s.without = append(s.without, capabilities[i].name)
+		}
+	}
 	for _, q := range s.srv.quirks {
 		fits := s.client != "" || q.Client == ""
 		fits = fits && strings.Contains(strings.ToLower(s.client), strings.ToLower(q.Client))
 		if fits && (q.Account == "" || s.user != "" && strings.EqualFold(q.Account, s.user)) {
 			s.without = append(s.without, q.Without...)
+			s.without = slices.DeleteFunc(s.without, func(name string) bool {
+				return slices.ContainsFunc(q.With, func(w string) bool { return strings.EqualFold(w, name) })
+			})
 		}
 	}
 }

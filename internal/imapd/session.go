@@ -54,6 +54,7 @@ const maxEarly = 100
 func newSession(srv *Server, conn *wire.Conn) *session {
 	s := &session{srv: srv, conn: conn}
 	s.dec = imapwire.NewDecoder(s, maxLiteralPreAuth)
+	s.applyQuirks()
 	return s
 }
 
