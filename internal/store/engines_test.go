@@ -70,7 +70,7 @@ func testModel(t *testing.T, checks int, open func() subject) {
 		m.sync(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"append": m.Append, "append again": m.Append, "store": m.Store, "expunge": m.Expunge,
-			"copy or move": m.CopyOrMove, "create": m.Create, "delete": m.Delete, "rename": m.Rename,
+			"copy or move": m.CopyOrMove, "create": m.Create, "annotate": m.Annotate, "delete": m.Delete, "rename": m.Rename,
 			"look": m.Look, "look again": m.Look, "wait": m.Wait, "crash": m.Crash,
 			"": m.Check,
 		})

@@ -260,6 +260,24 @@ func (m *machine) Create(t *rapid.T) {
 	m.sync(t)
 }
 
+// Annotate sets or removes metadata; that it is counted, and goes with its mailbox, is
+// proven by Verify.
+func (m *machine) Annotate(t *rapid.T) {
+	_, b := m.pick(t)
+	who := rapid.SampledFrom([]store.AccountID{store.EveryoneShares, 1, 2}).Draw(t, "who")
+	e := store.MetadataEntry{Name: rapid.SampledFrom([]string{"/private/comment", "/private/x"}).Draw(t, "entry")}
+	if n := rapid.IntRange(-1, 100).Draw(t, "size"); n >= 0 {
+		e.Value = []byte(strings.Repeat("x", n))
+	}
+	m.must(t, m.account.Update(t.Context(), func(tx *store.Tx) error { return tx.SetMetadata(b.id, who, e) }))
+	all, err := m.account.Metadata(t.Context(), b.id, who)
+	m.must(t, err)
+	i := slices.IndexFunc(all, func(have store.MetadataEntry) bool { return have.Name == e.Name })
+	if (i >= 0) != (e.Value != nil) || i >= 0 && string(all[i].Value) != string(e.Value) {
+		t.Fatalf("mailbox %d has %v after %s was set to %q", b.id, all, e.Name, e.Value)
+	}
+}
+
 func (m *machine) Delete(t *rapid.T) {
 	name, b := m.pick(t)
 	if name == store.Inbox {
