@@ -19,12 +19,12 @@ import (
 
 // naiveMail is a message with what it is to be sorted by, as strings and numbers.
 type naiveMail struct {
-	subject, base     string
-	mailbox, name     string
-	sent              string
-	date, arrival     int64
-	to, displayTo, cc string
-	padding           int
+	subject, base string
+	mailbox, name string
+	sent          string
+	date, arrival int64
+	to            string
+	padding       int
 }
 
 func (m *naiveMail) text() string {
