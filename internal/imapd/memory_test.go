@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"bufio"
+	"compress/flate"
 	"context"
 	"fmt"
 	"net"
@@ -18,6 +19,11 @@ import (
 // mailbox's snapshot and the client's end of the connection included, the kernel's
 // share not. It measures once, whatever b.N is.
 func BenchmarkIdleMemory(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { benchmarkIdleMemory(b, false) })
+	b.Run("compressed", func(b *testing.B) { benchmarkIdleMemory(b, true) })
+}
+
+func benchmarkIdleMemory(b *testing.B, compressed bool) {
 	const sessions = 500
 	w := newWorld(b)
 	for i := range sessions {
@@ -33,6 +39,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 	for name := range w.users {
 		w.deliver(name, "INBOX", "Subject: hello\r\n\r\n")
 	}
+	deflater, _ := flate.NewWriter(nil, flate.BestSpeed)
 	heapBefore, stackBefore := inUse()
 	for i := range sessions {
 		client, err := net.Dial("tcp", listener.Addr().String())
@@ -40,13 +47,26 @@ func BenchmarkIdleMemory(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer client.Close()
-		fmt.Fprintf(client, "a LOGIN user%d secret\r\nb SELECT INBOX\r\nc IDLE\r\n", i)
 		r := bufio.NewReader(client)
-		for line := ""; !strings.HasPrefix(line, "+"); {
-			if line, err = r.ReadString('\n'); err != nil {
-				b.Fatal(err)
+		until := func(prefix string) {
+			for line := ""; !strings.HasPrefix(line, prefix); {
+				if line, err = r.ReadString('\n'); err != nil {
+					b.Fatal(err)
+				}
 			}
 		}
+		fmt.Fprintf(client, "a LOGIN user%d secret\r\nb SELECT INBOX\r\n", i)
+		if !compressed {
+			fmt.Fprintf(client, "c IDLE\r\n")
+			until("+")
+			continue
+		}
+		fmt.Fprintf(client, "c COMPRESS DEFLATE\r\n")
+		until("c OK")
+		deflater.Reset(client)
+		fmt.Fprintf(deflater, "d IDLE\r\n")
+		deflater.Flush()
+		r.ReadByte() // something compressed: that it idles
 	}
 	time.Sleep(3 * time.Second) // until wire gives the buffers back
 	heap, stack := inUse()

@@ -22,10 +22,13 @@ type Quirk struct {
 // without it. What an extension adds to other commands stays understood: a client that
 // is not told of it does not use it.
 var extensionCommands = map[string][]string{
+	"ACL":              {"GETACL", "SETACL", "DELETEACL", "LISTRIGHTS", "MYRIGHTS"},
 	"COMPRESS=DEFLATE": {"COMPRESS"},
 	"ENABLE":           {"ENABLE"},
 	"IDLE":             {"IDLE"},
 	"LANGUAGE":         {"LANGUAGE"},
+	"METADATA":         {"GETMETADATA", "SETMETADATA"},
+	"MULTISEARCH":      {"ESEARCH"},
 	"MOVE":             {"MOVE", "UID MOVE"},
 	"NAMESPACE":        {"NAMESPACE"},
 	"NOTIFY":           {"NOTIFY"},
@@ -33,6 +36,7 @@ var extensionCommands = map[string][]string{
 	"REPLACE":          {"REPLACE", "UID REPLACE"},
 	"SORT":             {"SORT", "UID SORT"},
 	"UIDPLUS":          {"UID EXPUNGE"},
+	"URLAUTH":          {"GENURLAUTH", "RESETKEY", "URLFETCH"},
 	"UNAUTHENTICATE":   {"UNAUTHENTICATE"},
 	"UNSELECT":         {"UNSELECT"},
 }
