@@ -55,7 +55,10 @@ func isWildcard(c byte) bool { return c == '*' || c == '%' }
 
 // matches reports whether a name matches; INBOX does in any case.
 func (p pattern) matches(name string) bool {
-	if p.plain > len(name) {
+	switch {
+	case p.text == "*": // what most clients ask for
+		return true
+	case p.plain > len(name):
 		return false
 	}
 	if name == store.Inbox {
