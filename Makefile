@@ -5,7 +5,7 @@ ROUNDS   ?= 10
 FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 say = @printf '\n== %s\n'
-.PHONY: build run test deps race quick peers torture check vuln bench fuzz
+.PHONY: build run test deps race quick peers thunderbird torture check vuln bench fuzz
 
 build:
 	$(say) "building bin/posthorn"
@@ -23,15 +23,16 @@ deps: ; @test/deps
 race:
 	$(say) "tests of every package, with the race detector"
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/... ./cmd/... ./test/rfc
-
 quick:
 	$(say) "quick tests of every package"
 	$(GO) test -short ./internal/... ./cmd/...
-
 peers:
 	$(say) "real mail programs and servers against the real server"
 	$(GO) test -count=1 -timeout 10m ./test/peers ./test/exchange
-
+thunderbird:
+	$(say) "Thunderbird from Debian against the real server; a screenshot in bin/thunderbird.png"
+	@test/deps thunderbird && mkdir -p bin
+	$(GO) test -count=1 -timeout 10m ./test/thunderbird -args -picture $(CURDIR)/bin/thunderbird.png
 torture:
 	$(say) "killing the server under load and counting, $(ROUNDS) times on each engine"
 	$(GO) test -count=1 -v -timeout 60m ./test/torture -args -rounds $(ROUNDS)
