@@ -31,8 +31,7 @@ peers:
 	$(GO) test -count=1 -timeout 10m ./test/peers ./test/exchange
 thunderbird:
 	$(say) "Thunderbird from Debian against the real server; a screenshot in bin/thunderbird.png"
-	@test/deps thunderbird && mkdir -p bin
-	$(GO) test -count=1 -timeout 10m ./test/thunderbird -args -picture $(CURDIR)/bin/thunderbird.png
+	@test/deps thunderbird && mkdir -p bin && $(GO) test -count=1 -timeout 10m ./test/thunderbird -args -picture $(CURDIR)/bin/thunderbird.png
 torture:
 	$(say) "killing the server under load and counting, $(ROUNDS) times on each engine"
 	$(GO) test -count=1 -v -timeout 60m ./test/torture -args -rounds $(ROUNDS)
