@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"posthorn/internal/fault"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
 )
@@ -145,7 +146,7 @@ func (f *fetcher) url(want *imapwire.URLFetch) {
 		f.b = append(f.b, " NIL"...)
 		return
 	}
-	account, err := f.grantor(f.ctx, u)
+	account, err := grantor(f.ctx, f.srv.store, u, reader{user: f.user})
 	var t *target
 	if err == nil {
 		t, err = openURL(f.ctx, account, u.Mailbox, u)
@@ -176,28 +177,50 @@ func (f *fetcher) url(want *imapwire.URLFetch) {
 	}
 }
 
-// grantor is the account that gives this user access to what a URL names.
-func (s *session) grantor(ctx context.Context, u *imapwire.URL) (*store.Account, error) {
+// reader is who wants to read what a URL names.
+type reader struct {
+	user    string
+	submits bool // it is the server that submits mail for the user, not the user's program
+}
+
+// errNotGranted says no more: who guesses at URLs learns nothing of what is there.
+var errNotGranted = fault.New(fault.Denied, "imapd: the URL gives no access")
+
+// grantor is the account that gives a reader access to what a URL names. Errors: Denied.
+func grantor(ctx context.Context, st *store.Store, u *imapwire.URL, by reader) (*store.Account, error) {
 	token, err := hex.DecodeString(u.Token)
 	if err != nil || u.Mechanism != internalMechanism || len(token) != tokenHead+sha256.Size || u.Host == "" {
-		return nil, errNoMessage
+		return nil, errNotGranted
 	}
 	account := store.AccountID(binary.BigEndian.Uint64(token[1:]))
-	key, err := s.srv.store.URLKey(ctx, account, u.Mailbox)
-	if err != nil {
-		return nil, err
-	}
-	kind, user, _ := strings.Cut(u.Access, "+")
+	key, err := st.URLKey(ctx, account, u.Mailbox)
 	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, errNotGranted
+	case err != nil:
+		return nil, err
 	case !hmac.Equal(token, signURL(account, key, u.Rump)):
-		return nil, errNoMessage
+		return nil, errNotGranted
 	case !u.Expire.IsZero() && !time.Now().Before(u.Expire): // RFC 4467 §3
-		return nil, errNoMessage
-	case kind == "anonymous", kind == "authuser", kind == "user" && strings.EqualFold(user, s.user):
-		return s.srv.store.Account(account), nil
+		return nil, errNotGranted
+	case !by.mayUse(u.Access):
+		return nil, errNotGranted
 	}
-	// submit+ is for servers that submit mail for their users, which log in by other means.
-	return nil, errNoMessage
+	return st.Account(account), nil
+}
+
+// mayUse says whether access is given to this reader (RFC 4467 §3).
+func (r reader) mayUse(access string) bool {
+	kind, user, _ := strings.Cut(access, "+")
+	switch kind {
+	case "anonymous", "authuser":
+		return true
+	case "user":
+		return strings.EqualFold(user, r.user)
+	case "submit": // RFC 4468 §3.3: only for the user whose mail it is
+		return r.submits && strings.EqualFold(user, r.user)
+	}
+	return false
 }
 
 // target appends what a URL names as a string.

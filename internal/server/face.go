@@ -62,6 +62,7 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 		Hostname:      set.Hostname,
 		PlaintextAuth: l.PlaintextAuth,
 		Auth:          authenticator{s.data.Directory},
+		URLs:          imapd.URLs{Store: s.data.Store},
 		Trusted:       l.XClient,
 		Acceptor:      s.acceptor(set),
 	}).Serve

@@ -24,7 +24,7 @@ var (
 	errForgotten = errors.New("smtpd: the client began anew")
 )
 
-// chunks is a message on its way by BDAT, from its first chunk to its last.
+// chunks is a message on its way by BDAT and BURL, from its first chunk to its last.
 type chunks struct {
 	content *inbound.Content
 	lines   smtpwire.LineReader
@@ -44,14 +44,27 @@ func (s *session) bdat(ctx context.Context, args string) (smtpwire.Reply, error)
 		s.reset(ctx) // the message would lack this chunk
 		return s.discard(chunk, badSyntax(err))
 	case s.chunks == nil:
-		if reply := s.beforeContent(); !reply.IsZero() {
+		if reply := s.beginChunks(ctx); !reply.IsZero() {
 			return s.discard(chunk, reply)
 		}
-		s.chunks = &chunks{content: s.tx.Receive(ctx), lines: smtpwire.LineReader{HeaderOnly: s.tx.IsBinary()}}
 	}
 	if err := s.chunks.receive(ctx, s, chunk.Size); err != nil {
 		return brokenOff(err), err
 	}
+	return s.chunkTaken(ctx, chunk)
+}
+
+// beginChunks begins a message. The reply is zero if it may begin.
+func (s *session) beginChunks(ctx context.Context) smtpwire.Reply {
+	reply := s.beforeContent()
+	if reply.IsZero() {
+		s.chunks = &chunks{content: s.tx.Receive(ctx), lines: smtpwire.LineReader{HeaderOnly: s.tx.IsBinary()}}
+	}
+	return reply
+}
+
+// chunkTaken is the reply to a chunk that has come, whatever becomes of it.
+func (s *session) chunkTaken(ctx context.Context, chunk smtpwire.Chunk) (smtpwire.Reply, error) {
 	if chunk.Last {
 		return s.lastChunk(ctx)
 	}
@@ -77,14 +90,19 @@ func (c *chunks) receive(ctx context.Context, s *session, size int64) error {
 		if c.refusal != nil {
 			return nil
 		}
-		c.lines.Feed(p)
-		_, err := c.content.Write(p)
+		_, err := c.Write(p)
 		return err
 	})
 	if err == nil && c.refusal == nil {
 		c.refusal = c.content.Refused(ctx, c.ends())
 	}
 	return err
+}
+
+// Write takes bytes into the message, which is not refused yet.
+func (c *chunks) Write(p []byte) (int, error) {
+	c.lines.Feed(p)
+	return c.content.Write(p)
 }
 
 // pass lends the connection's buffer to use until so many bytes have gone by.

@@ -37,6 +37,7 @@ var extensions = []extension{
 	{name: "8BITMIME", mail: []mailParam{{"BODY", readBody}}},
 	{name: "BINARYMIME"},
 	{name: "CHUNKING"},
+	{name: "BURL", offered: (*session).fetches, value: (*session).fetchable},
 	{name: "SMTPUTF8", mail: []mailParam{{"SMTPUTF8", readUTF8}}},
 	{name: "ENHANCEDSTATUSCODES"}, // RFC 2034
 	{name: "LIMITS", offered: (*session).hasLimits, value: (*session).limits},

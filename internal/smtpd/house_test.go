@@ -105,6 +105,8 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("filtered", Options{Role: inbound.Submission, PlaintextAuth: true, Trusted: clients}, wire.Options{})
 	in.Policy.MaxRecipients = 100
 	start("hundred", Options{Role: inbound.MX, Acceptor: inbound.New(in)}, wire.Options{})
+	start("mailboxes", Options{Role: inbound.Submission, PlaintextAuth: true, URLs: h.urls()}, wire.Options{})
+	start("mxmailboxes", Options{Role: inbound.MX, URLs: h.urls()}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
 	for name, o := range h.guarded(in) {
 		start(name, Options{Role: o.role, PlaintextAuth: true, Acceptor: inbound.New(o.Options)}, wire.Options{})

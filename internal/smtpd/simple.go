@@ -35,7 +35,7 @@ func (s *session) vrfy(_ context.Context, args string) (smtpwire.Reply, error) {
 // help is for people at a terminal (RFC 5321 §4.1.1.8).
 func (s *session) help(context.Context, string) (smtpwire.Reply, error) {
 	return smtpwire.NewReply(214, code{2, 0, 0},
-		"EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS AUTH",
+		"EHLO HELO LHLO MAIL RCPT DATA BDAT BURL RSET NOOP VRFY HELP QUIT STARTTLS AUTH",
 		"EHLO lists what is offered here; RFC 5321 tells the rest"), nil
 }
 

@@ -10,7 +10,7 @@
 // arguments in, one reply out, and an error only if the connection is to end.
 // DATA lends the connection's buffer to the dot reader, and what comes out of that
 // to inbound, so that a message is copied once, into the store; BDAT lends it
-// directly.
+// directly, and BURL copies from a mailbox.
 //
 // Invariants: a reply is sent for every command, also for those that nobody knows;
 // a positive reply to a message is written only after inbound has committed it;
@@ -47,6 +47,7 @@ type Options struct {
 	Acceptor      *inbound.Acceptor
 	Auth          Authenticator  // for submission; the other roles never offer AUTH
 	PlaintextAuth bool           // offer AUTH without TLS, too
+	URLs          URLs           // for submission: where BURL finds messages; nil: it is not offered
 	Trusted       []netip.Prefix // proxies and filters that may speak for others (XCLIENT, XFORWARD)
 }
 
@@ -103,7 +104,7 @@ type session struct {
 	user     string
 	tx       *inbound.Transaction // from MAIL to the end of the message
 	refused  int                  // recipients of tx that were refused
-	chunks   *chunks              // of tx, from its first BDAT on
+	chunks   *chunks              // of tx, from its first BDAT or BURL on
 }
 
 // open begins a session of inbound for a client at an address.
@@ -231,6 +232,8 @@ func (s *session) dispatch(v smtpwire.Verb) handler {
 		return (*session).data
 	case smtpwire.BDAT:
 		return (*session).bdat
+	case smtpwire.BURL:
+		return (*session).burl
 	case smtpwire.RSET:
 		return (*session).rset
 	case smtpwire.NOOP:

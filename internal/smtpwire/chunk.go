@@ -26,13 +26,36 @@ func ParseChunk(args string) (c Chunk, sized bool, err error) {
 	if c.Size, sized = parseLength(size); !sized {
 		return Chunk{}, false, &SyntaxError{badArguments, "Say BDAT, the number of bytes, and LAST with the last of them"}
 	}
+	c.Last, err = parseLast(marker, "After the number of bytes there may only be LAST")
+	return c, true, err
+}
+
+// URLChunk is a part of a message that is elsewhere (RFC 4468 §3.5).
+type URLChunk struct {
+	URL  string
+	Last bool // the message ends with it
+}
+
+// ParseURLChunk parses the arguments of BURL: `URL [LAST]`.
+func ParseURLChunk(args string) (c URLChunk, err error) {
+	url, marker, _ := strings.Cut(args, " ")
+	if !strings.Contains(url, ":") { // an absolute-URI has a scheme
+		return c, &SyntaxError{badArguments, "Say BURL, an absolute URL, and LAST with the last of them"}
+	}
+	c.URL = url
+	c.Last, err = parseLast(marker, "After the URL there may only be LAST")
+	return c, err
+}
+
+// parseLast reads the end marker, if there is one.
+func parseLast(marker, otherwise string) (bool, error) {
 	switch marker = strings.TrimSpace(marker); {
 	case strings.EqualFold(marker, "LAST"):
-		c.Last = true
+		return true, nil
 	case marker != "":
-		err = &SyntaxError{badArguments, "After the number of bytes there may only be LAST"}
+		return false, &SyntaxError{badArguments, otherwise}
 	}
-	return c, true, err
+	return false, nil
 }
 
 // parseLength reads 1*DIGIT.

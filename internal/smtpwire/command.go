@@ -8,7 +8,7 @@ import (
 // Verb is the first word of a command, in upper case.
 type Verb string
 
-// The verbs of RFC 5321, RFC 2033 (LHLO), RFC 3030 (BDAT), RFC 3207 (STARTTLS) and
+// The verbs of RFC 5321, RFC 2033 (LHLO), RFC 3030 (BDAT), RFC 4468 (BURL), RFC 3207 (STARTTLS) and
 // RFC 4954 (AUTH), and those that are known only to be refused properly.
 const (
 	EHLO     Verb = "EHLO"
@@ -18,6 +18,7 @@ const (
 	RCPT     Verb = "RCPT"
 	DATA     Verb = "DATA"
 	BDAT     Verb = "BDAT"
+	BURL     Verb = "BURL"
 	RSET     Verb = "RSET"
 	NOOP     Verb = "NOOP"
 	VRFY     Verb = "VRFY"

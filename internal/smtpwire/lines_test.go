@@ -94,6 +94,27 @@ func FuzzLineReader(f *testing.F) {
 	})
 }
 
+func TestParseURLChunk(t *testing.T) {
+	for _, tc := range []struct {
+		args string
+		want URLChunk
+		ok   bool
+	}{
+		{"imap://a@h/INBOX/;uid=1", URLChunk{"imap://a@h/INBOX/;uid=1", false}, true},
+		{"imap://a@h/INBOX/;uid=1  last", URLChunk{"imap://a@h/INBOX/;uid=1", true}, true},
+		{"imap://a@h/INBOX/;uid=1 FIRST", URLChunk{}, false},
+		{"imap://a@h/INBOX/;uid=1 LAST LAST", URLChunk{}, false},
+		{"/INBOX/;uid=1 LAST", URLChunk{}, false},
+		{"LAST", URLChunk{}, false},
+		{"", URLChunk{}, false},
+	} {
+		c, err := ParseURLChunk(tc.args)
+		if (err == nil) != tc.ok || tc.ok && c != tc.want {
+			t.Errorf("%q: %+v, %v", tc.args, c, err)
+		}
+	}
+}
+
 func TestParseChunk(t *testing.T) {
 	for _, tc := range []struct {
 		args  string
