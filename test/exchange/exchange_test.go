@@ -81,6 +81,15 @@ func TestBounces(t *testing.T) {
 			}
 		}
 	}
+	story := alpha.command("history", "nobody@fix.test")
+	for _, want := range []string{"by alice@alpha.test", "mail.fix.test", "550 5.1.1", "is told that it cannot be delivered"} {
+		if !strings.Contains(story, want) {
+			t.Errorf("no %q in the history:\n%s", want, story)
+		}
+	}
+	if left := alpha.command("queue", "list"); !strings.Contains(left, "nothing is queued") {
+		t.Errorf("in the queue:\n%s", left)
+	}
 }
 
 // TestReceipt: whoever asks for word of success gets it, from the last server that
