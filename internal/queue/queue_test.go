@@ -306,7 +306,7 @@ func TestBodies(t *testing.T) {
 // quoted with it.
 func TestHeader(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.answer("slow.test", always(refuse("no")))
+		w.answer("slow.test", after(time.Second, refuse("no")))
 		w.start()
 		blobWriter, err := w.blobs.Create(context.Background())
 		if err != nil {
