@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // table is a table of the file and the keys that may stand in it.
 type table struct {
@@ -9,9 +12,15 @@ type table struct {
 	fields []field
 }
 
-// tables are the file's tables but for the listeners, bound to this Config.
+// tables are the file's tables but for those that there may be several of, in the
+// order in which they are written, bound to this Config.
 func (c *Config) tables() []table {
-	all := []table{
+	return slices.Concat(c.machineTables(), c.mailTables(), c.policyTables(), c.logTables())
+}
+
+// machineTables are the tables about the server itself, and where it keeps things.
+func (c *Config) machineTables() []table {
+	return []table{
 		{"", "", []field{
 			{
 				name: "hostname", required: true, value: hostname(&c.Hostname), example: `"mail.example.test"`,
@@ -45,6 +54,12 @@ func (c *Config) tables() []table {
 				doc: "Where large bodies lie. fs: files in data_dir.",
 			},
 		}},
+	}
+}
+
+// mailTables are the tables about what becomes of mail.
+func (c *Config) mailTables() []table {
+	return []table{
 		{"queue", "Mail for other servers.", []field{
 			{
 				name: "enabled", value: boolean(&c.Queue.Enabled),
@@ -96,8 +111,11 @@ func (c *Config) tables() []table {
 			},
 		}},
 	}
-	all = append(all, c.policyTables()...)
-	return append(all, table{"log", "The level can be changed with SIGHUP.", []field{
+}
+
+// logTables is the table about the log.
+func (c *Config) logTables() []table {
+	return []table{{"log", "The level can be changed with SIGHUP.", []field{
 		{
 			name: "format", value: choice("a log format", &c.Log.Format, []string{"auto", "text", "json"}, nil),
 			doc: "text is for people, json for programs; auto is text on a terminal, json otherwise.",
@@ -106,7 +124,7 @@ func (c *Config) tables() []table {
 			name: "level", value: level(&c.Log.Level),
 			doc: "The least grave events that are logged: debug, info, warn or error.",
 		},
-	}})
+	}}}
 }
 
 // array is a list of tables of the same shape.
