@@ -15,27 +15,24 @@ func (s *session) authenticate(ctx context.Context, c *command) error {
 	if !s.dec.SP() || !s.dec.Atom(&name) || !s.dec.InitialResponse(&initial) {
 		return s.syntax()
 	}
-	if !s.mayLogIn() {
+	p := s.peer()
+	if len(s.srv.gate.Mechanisms(p)) == 0 {
 		return errPrivacy
 	}
-	mechanism, err := sasl.Find(name)
+	exchange, err := s.srv.gate.Start(ctx, p, name)
 	if err != nil {
 		return no("CANNOT", "This mechanism is not offered")
 	}
-	exchange := mechanism.New(func(authzid, user, password string) error {
-		if authzid != "" && authzid != user {
-			return no("AUTHORIZATIONFAILED", "You cannot act for somebody else")
-		}
-		return s.authorize(ctx, c, user, password)
-	})
 	err = sasl.Converse(exchange, initial, s.challenge)
 	switch {
 	case err == sasl.ErrAborted:
 		return bad("Authentication was canceled") // RFC 3501 §6.2.2
+	case s.dec.Err() != nil: // not the exchange is what failed
+		return err
 	case fault.Is(err, fault.Invalid):
 		return bad("That is not a valid response")
 	}
-	return err
+	return s.enter(c, exchange.Identity(), err)
 }
 
 // challenge sends a challenge and gives the client's answer.

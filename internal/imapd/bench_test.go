@@ -106,7 +106,7 @@ func benchWorld(b *testing.B, messages int) *world {
 func (w *world) benchClient(b *testing.B) *sink {
 	c := &sink{commands: make(chan string), replied: make(chan bool)}
 	done := make(chan struct{})
-	server := wire.NewServer(wire.Options{Protocol: "imap", Serve: New(Options{Store: w.store, Auth: w.users, PlaintextAuth: true}).Serve})
+	server := wire.NewServer(wire.Options{Protocol: "imap", Serve: New(Options{Store: w.store, Gate: w.users.gate(true)}).Serve})
 	go func() {
 		server.ServeConn(c)
 		close(done)

@@ -3,8 +3,6 @@ package imapd
 import (
 	"context"
 	"strings"
-
-	"posthorn/internal/sasl"
 )
 
 // capability is a word that a client may rely on.
@@ -114,16 +112,13 @@ func (s *session) capabilities() string {
 			list.WriteByte(' ')
 		}
 	}
-	if state == notAuthenticated && s.mayLogIn() {
-		for _, m := range sasl.Mechanisms() {
-			list.WriteString("AUTH=" + m.Name + " ")
+	if state == notAuthenticated {
+		for _, name := range s.srv.gate.Mechanisms(s.peer()) {
+			list.WriteString("AUTH=" + name + " ")
 		}
 	}
 	return strings.TrimSuffix(list.String(), " ")
 }
-
-// mayLogIn reports whether passwords may be sent on this connection.
-func (s *session) mayLogIn() bool { return s.srv.plaintext || s.conn.Secure() }
 
 func (s *session) mayNotLogIn() bool { return !s.mayLogIn() }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,24 +17,20 @@ import (
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/login"
+	"posthorn/internal/login/logintest"
 	"posthorn/internal/store"
 	"posthorn/internal/transcript"
 	"posthorn/internal/wire"
 	"posthorn/internal/wire/wiretest"
 )
 
-// users is an Authenticator: alice and bob, whose password is secret.
+// users are alice, bob and carol, whose password is secret.
 type users map[string]store.AccountID
 
-func (u users) Authenticate(_ context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
-	id, ok := u[user]
-	switch {
-	case user == "broken":
-		return 0, "", fault.New(fault.Unavailable, "test: the directory is down")
-	case !ok || password != "secret":
-		return 0, "", fault.New(fault.Unauthenticated, "test: wrong")
-	}
-	return id, user + "@example.test", nil
+// gate lets them in. What the directory knows of "broken" cannot be found out.
+func (u users) gate(inClear bool) *login.Gate {
+	return logintest.Users{Accounts: u, Password: "secret", Broken: "broken", Closed: "closed"}.Gate(inClear)
 }
 
 // Find is of Directory.
@@ -87,7 +82,7 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 	w := &world{t: t, engine: engine, blobs: memblob.New(memblob.Options{}), users: users{"alice": 1, "bob": 2, "carol": 3}}
 	t.Cleanup(func() { engine.Close() })
 	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
-	w.imap = w.listen(Options{PlaintextAuth: true, Quirks: []Quirk{
+	w.imap = w.listen(Options{Gate: w.users.gate(true), Quirks: []Quirk{
 		{With: []string{"UIDONLY"}},
 		{Client: "stumbler/1.", Without: []string{"IDLE", "compress=deflate", "MOVE", "LITERAL+", "CONDSTORE"}},
 		{Client: "ambler", Account: "bob@example.test", Without: []string{"UNSELECT"}},
@@ -98,7 +93,10 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 }
 
 func (w *world) listen(o Options, wo wire.Options) *wiretest.Server {
-	o.Directory, o.Store, o.Auth, o.MaxMessage, o.Version = w.users, w.store, w.users, 64<<10, "test"
+	if o.Gate == nil {
+		o.Gate = w.users.gate(false)
+	}
+	o.Directory, o.Store, o.MaxMessage, o.Version = w.users, w.store, 64<<10, "test"
 	o.Admin = "postmaster@example.test"
 	wo.Protocol, wo.Serve = "imap", New(o).Serve
 	return wiretest.Start(w.t, wo)

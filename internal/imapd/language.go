@@ -90,6 +90,7 @@ var chinese = language{
 	"None of these languages is spoken here":                   "服务器不支持这些语言",
 	"Log in first":                                             "请先登录",
 	"Select a mailbox first":                                   "请先选择邮箱文件夹",
+	"The account is closed; ask its administrator":             "帐户已关闭，请联系管理员",
 	"You are logged in already":                                "您已经登录",
 	"There is no such command":                                 "没有这个命令",
 	"completed":                                                "完成",

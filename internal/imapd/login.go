@@ -1,6 +1,12 @@
 package imapd
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"posthorn/internal/fault"
+	"posthorn/internal/login"
+)
 
 // login is LOGIN (RFC 3501 §6.2.3).
 func (s *session) login(ctx context.Context, c *command) error {
@@ -13,28 +19,49 @@ func (s *session) login(ctx context.Context, c *command) error {
 	if !s.dec.SP() || !s.dec.AString(&user) || !s.dec.SP() || !s.dec.AString(&password) || !s.dec.End() {
 		return s.syntax()
 	}
-	return s.authorize(ctx, c, user, password)
+	id, err := s.srv.gate.Password(ctx, s.peer(), "", user, password)
+	return s.enter(c, id, err)
 }
 
 // errPrivacy asks for TLS: RFC 3501 §11.1 wants a server to refuse passwords in clear.
 var errPrivacy = no("PRIVACYREQUIRED", "Use TLS first")
 
-// authorize proves the password and opens the account.
-func (s *session) authorize(ctx context.Context, c *command, user, password string) error {
-	id, name, err := s.srv.auth.Authenticate(ctx, user, password, s.conn.RemoteAddr().Addr())
-	if err != nil {
-		s.conn.Log().Info("login failed", "login", short(user), "error", err)
-		if s.conn.ProtocolError() {
-			s.line(c.tag, " NO [AUTHENTICATIONFAILED] Too many attempts")
-			s.readErr = errMistakes
-		}
-		return err
+// mayLogIn reports whether LOGIN may be used on this connection.
+func (s *session) mayLogIn() bool { return s.srv.gate.Passwords(s.peer()) }
+
+// peer is the client as the gate sees it.
+func (s *session) peer() login.Peer {
+	return login.Peer{
+		Protocol: "imap", Remote: s.conn.RemoteAddr().Addr(), TLS: s.conn.TLS(), Client: s.client,
+		Conn: s.conn.ID(), Log: s.conn.Log(),
 	}
-	s.conn.Authenticated(name)
+}
+
+// enter ends a login: whoever has proven to be somebody gets the account.
+func (s *session) enter(c *command, id login.Identity, err error) error {
+	if err != nil {
+		return s.keptOut(c, err)
+	}
+	s.conn.Authenticated(id.Name)
 	s.conn.Log().Debug("logged in", "tls", s.conn.Secure())
-	s.account, s.user = s.srv.store.Account(id), name
+	s.account, s.user = s.srv.store.Account(id.Account), id.Name
 	s.dec.Limit = maxLiteral
 	s.applyQuirks()
 	c.code = "CAPABILITY " + s.capabilities() // RFC 3501 §6.2.3
 	return nil
+}
+
+// keptOut counts a login that failed, and finds the words for it (RFC 5530 §3).
+func (s *session) keptOut(c *command, err error) error {
+	if s.conn.ProtocolError() {
+		s.line(c.tag, " NO [AUTHENTICATIONFAILED] Too many attempts")
+		s.readErr = errMistakes
+	}
+	switch {
+	case errors.Is(err, login.ErrActAs):
+		return no("AUTHORIZATIONFAILED", "You cannot act for somebody else")
+	case fault.Is(err, fault.Denied):
+		return no("CONTACTADMIN", "The account is closed; ask its administrator")
+	}
+	return err
 }

@@ -33,7 +33,7 @@ func benchmarkIdleMemory(b *testing.B, compressed bool) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := wire.NewServer(wire.Options{Protocol: "imap", Serve: New(Options{Store: w.store, Auth: w.users, PlaintextAuth: true}).Serve})
+	server := wire.NewServer(wire.Options{Protocol: "imap", Serve: New(Options{Store: w.store, Gate: w.users.gate(true)}).Serve})
 	go server.Serve(listener)
 	defer server.Shutdown(context.Background())
 	for name := range w.users {

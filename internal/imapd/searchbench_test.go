@@ -86,7 +86,7 @@ func searchSession(b *testing.B, messages int, indexed bool) *sink {
 			b.Fatal(err)
 		}
 	}
-	o := Options{Store: w.store, Auth: w.users, PlaintextAuth: true}
+	o := Options{Store: w.store, Gate: w.users.gate(true)}
 	if indexed {
 		index := search.New(search.Options{Engine: engine, Store: w.store})
 		var before, after runtime.MemStats

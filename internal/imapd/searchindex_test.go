@@ -76,7 +76,7 @@ func TestSearchWithIndex(t *testing.T) {
 	w := newWorld(t)
 	rng := rand.New(rand.NewPCG(3, 4))
 	index := behindIndex{search.New(search.Options{Engine: w.engine, Store: w.store, BatchMessages: 7, FanIn: 3}), rng}
-	with := newAsking(t, w.listen(Options{PlaintextAuth: true, Index: index}, wire.Options{}).Dial())
+	with := newAsking(t, w.listen(Options{Gate: w.users.gate(true), Index: index}, wire.Options{}).Dial())
 	without := newAsking(t, w.imap.Dial())
 	words := []string{"alpha", "Beta", "gammaray", "ΔΕΛΤΑ", "naïve", "北京", "大学", "topic 42", "a.b@example.test", "alphabet"}
 	word := func() string { return words[rng.IntN(len(words))] }

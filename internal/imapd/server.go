@@ -25,30 +25,23 @@ package imapd
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 
+	"posthorn/internal/login"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
-// Authenticator proves who a user is. Its errors are of the kinds Unauthenticated,
-// Denied (the account may not log in now), Limit and Unavailable.
-type Authenticator interface {
-	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (id store.AccountID, canonical string, err error)
-}
-
-// Options configure a Server. Store and Auth are required.
+// Options configure a Server. Store and Gate are required.
 type Options struct {
-	Store         *store.Store
-	Auth          Authenticator
-	Directory     Directory // nil: nobody can share mailboxes
-	PlaintextAuth bool      // passwords are accepted without TLS
-	Index         Index     // nil: every search opens what it has to look into
-	Version       string    // for ID; empty: not told
-	Admin         string    // the address of whoever administers the server; empty: not told
-	Quirks        []Quirk
-	MaxMessage    int64 // bytes an appended message may have; default 100 MiB
+	Store      *store.Store
+	Gate       *login.Gate
+	Directory  Directory // nil: nobody can share mailboxes
+	Index      Index     // nil: every search opens what it has to look into
+	Version    string    // for ID; empty: not told
+	Admin      string    // the address of whoever administers the server; empty: not told
+	Quirks     []Quirk
+	MaxMessage int64 // bytes an appended message may have; default 100 MiB
 }
 
 // The limits on what a client may say, in bytes: smaller before it has logged in.
@@ -62,10 +55,9 @@ const (
 // Server holds what all sessions share.
 type Server struct {
 	store      *store.Store
-	auth       Authenticator
+	gate       *login.Gate
 	index      Index
 	directory  Directory
-	plaintext  bool
 	version    string
 	admin      string
 	maxMessage int64
@@ -79,7 +71,7 @@ func New(o Options) *Server {
 		o.MaxMessage = 100 << 20
 	}
 	return &Server{
-		store: o.Store, auth: o.Auth, index: o.Index, directory: o.Directory, plaintext: o.PlaintextAuth,
+		store: o.Store, gate: o.Gate, index: o.Index, directory: o.Directory,
 		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage, quirks: o.Quirks,
 	}
 }

@@ -103,6 +103,9 @@ func (s *Session) Secured(state *tls.ConnectionState) {
 	s.account, s.user, s.facts.Allowance = 0, "", nil
 }
 
+// Name is what the client calls itself; "" if it has not said so.
+func (s *Session) Name() string { return s.hello }
+
 // Authenticated records who the client has proven to be; log is the logger that
 // names the user, too.
 func (s *Session) Authenticated(account store.AccountID, user string, log *slog.Logger) {

@@ -54,13 +54,6 @@ func (s *Session) refused(ctx context.Context, e *obs.Event, err error) {
 	s.trail().Tell(ctx, e)
 }
 
-// AuthFailed tells that the client could not prove to be a user.
-func (s *Session) AuthFailed(ctx context.Context, user string, why error) {
-	e := s.event(obs.AuthFailed)
-	e.User, e.Error = user, why.Error()
-	s.trail().Tell(ctx, e)
-}
-
 // accepted tells that the message is where it should be, with those recipients that
 // could have it. It was accepted when it had come: what the queue tells of it happened later.
 func (c *Content) accepted(ctx context.Context) {

@@ -7,23 +7,29 @@ import (
 	"strings"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/login"
 	"posthorn/internal/sasl"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
-const replyEncrypt reply = "-ERR Encrypt the connection first (STLS)"
-
-// mayAuth says whether a password may be sent now (RFC 2595 §2.3).
-func (s *session) mayAuth() bool { return s.conn.Secure() || s.PlaintextAuth }
+// peer is the client as the gate sees it.
+func (s *session) peer() login.Peer {
+	return login.Peer{
+		Protocol: "pop3", Remote: s.conn.RemoteAddr().Addr(), TLS: s.conn.TLS(), Conn: s.conn.ID(), Log: s.conn.Log(),
+	}
+}
 
 // capa lists what is offered (RFC 2449 §5). What depends on TLS is told alike
 // before and after the login, as §5 demands.
 func (s *session) capa(_ context.Context, _ string) (reply, error) {
 	s.say("+OK")
-	if s.mayAuth() {
+	p := s.peer()
+	if s.Gate.Passwords(p) {
 		s.say("USER")
-		s.say(reply("SASL " + mechanisms(" ")))
+	}
+	if names := s.Gate.Mechanisms(p); len(names) > 0 {
+		s.say(reply("SASL " + strings.Join(names, " ")))
 	}
 	if s.drop == nil && s.conn.OffersTLS() {
 		s.say("STLS") // RFC 2595 §4: only while it is permitted
@@ -34,15 +40,6 @@ func (s *session) capa(_ context.Context, _ string) (reply, error) {
 		s.say(c)
 	}
 	return ".", nil
-}
-
-// mechanisms names those of SASL.
-func mechanisms(separator string) string {
-	var names []string
-	for _, m := range sasl.Mechanisms() {
-		names = append(names, m.Name)
-	}
-	return strings.Join(names, separator)
 }
 
 // stls goes over to TLS (RFC 2595 §4).
@@ -62,8 +59,8 @@ func (s *session) stls(_ context.Context, args string) (reply, error) {
 
 // userCmd is the first half of a login. Whether there is such a user is not told.
 func (s *session) userCmd(_ context.Context, args string) (reply, error) {
-	if !s.mayAuth() {
-		return s.wrong(replyEncrypt), nil
+	if !s.Gate.Passwords(s.peer()) {
+		return s.wrong(s.refusal()), nil
 	}
 	if s.user = strings.TrimSpace(args); s.user == "" {
 		return s.wrong("-ERR USER needs your address"), nil
@@ -75,15 +72,16 @@ func (s *session) userCmd(_ context.Context, args string) (reply, error) {
 func (s *session) pass(ctx context.Context, args string) (reply, error) {
 	s.conn.Secret(true)
 	defer s.conn.Secret(false)
-	user := s.user
+	user, p := s.user, s.peer()
 	s.user = ""
 	switch {
-	case !s.mayAuth():
-		return s.wrong(replyEncrypt), nil
+	case !s.Gate.Passwords(p):
+		return s.wrong(s.refusal()), nil
 	case user == "":
 		return s.wrong("-ERR Name yourself first (USER)"), nil
 	}
-	return s.loggedIn(s.login(ctx, "", user, args))
+	id, err := s.Gate.Password(ctx, p, "", user, args)
+	return s.enter(ctx, id, err)
 }
 
 // auth logs in by SASL (RFC 5034). Without arguments, as some clients say it, it
@@ -91,20 +89,21 @@ func (s *session) pass(ctx context.Context, args string) (reply, error) {
 func (s *session) auth(ctx context.Context, args string) (reply, error) {
 	s.conn.Secret(true)
 	defer s.conn.Secret(false)
-	if !s.mayAuth() {
-		return s.wrong(replyEncrypt), nil
+	p := s.peer()
+	names := s.Gate.Mechanisms(p)
+	if len(names) == 0 {
+		return s.wrong(s.refusal()), nil
 	}
 	name, initial, _ := strings.Cut(args, " ")
 	if name == "" {
 		s.say("+OK")
-		s.say(reply(mechanisms("\r\n")))
+		s.say(reply(strings.Join(names, "\r\n")))
 		return ".", nil
 	}
-	mechanism, err := sasl.Find(name)
+	exchange, err := s.Gate.Start(ctx, p, name)
 	if err != nil {
 		return s.wrong("-ERR The mechanism is not offered; CAPA lists those that are"), nil
 	}
-	verify := func(authzid, user, password string) error { return s.login(ctx, authzid, user, password) }
 	var lost error
 	ask := func(challenge string) ([]byte, error) {
 		s.say(reply("+ " + challenge))
@@ -114,34 +113,37 @@ func (s *session) auth(ctx context.Context, args string) (reply, error) {
 		}
 		return bytes.TrimRight(line, "\r\n"), err
 	}
-	err = sasl.Converse(mechanism.New(verify), strings.TrimSpace(initial), ask)
+	err = sasl.Converse(exchange, strings.TrimSpace(initial), ask)
 	if lost != nil {
 		return unread(lost)
+	}
+	return s.enter(ctx, exchange.Identity(), err)
+}
+
+// refusal is what is said to a login that cannot be, for now or at all.
+func (s *session) refusal() reply {
+	if s.conn.OffersTLS() {
+		return "-ERR Encrypt the connection first (STLS)"
+	}
+	return "-ERR Logging in this way is not offered here"
+}
+
+// enter ends a login: whoever has proven to be somebody gets the maildrop.
+func (s *session) enter(ctx context.Context, id login.Identity, err error) (reply, error) {
+	if err == nil {
+		if err = s.take(ctx, id.Account); err != nil {
+			s.conn.Log().Info("login failed", "user", id.Name, "error", err)
+		}
+	}
+	if err == nil {
+		s.conn.Authenticated(id.Name)
+		s.conn.Log().Info("login", "messages", s.drop.snap.Len())
 	}
 	return s.loggedIn(err)
 }
 
-// login proves the user's password and opens the maildrop. To act as another
-// (authzid) is not possible.
-func (s *session) login(ctx context.Context, authzid, user, password string) error {
-	id, canonical, err := s.Auth.Authenticate(ctx, user, password, s.conn.RemoteAddr().Addr())
-	if err == nil && authzid != "" && !strings.EqualFold(authzid, user) && !strings.EqualFold(authzid, canonical) {
-		err = fault.New(fault.Unauthenticated, "pop3d: %s may not act as %s", canonical, authzid)
-	}
-	if err == nil {
-		err = s.enter(ctx, id)
-	}
-	if err != nil {
-		s.conn.Log().Info("login failed", "user", user, "error", err)
-		return err
-	}
-	s.conn.Authenticated(canonical)
-	s.conn.Log().Info("login", "messages", s.drop.snap.Len())
-	return nil
-}
-
-// enter takes the maildrop for this session.
-func (s *session) enter(ctx context.Context, id store.AccountID) error {
+// take takes the maildrop for this session.
+func (s *session) take(ctx context.Context, id store.AccountID) error {
 	if !s.Locks.take(id) {
 		return fault.New(fault.InUse, "pop3d: account %d has a session already", id)
 	}

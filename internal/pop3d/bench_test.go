@@ -28,7 +28,7 @@ func benchClient(b *testing.B, messages int) *client {
 	}
 	h.must(h.deliver("alice", all...))
 
-	o := Options{Hostname: "mail.example.test", Store: h.store, Auth: authenticator{}, PlaintextAuth: true}
+	o := Options{Hostname: "mail.example.test", Store: h.store, Gate: gate(true)}
 	s := wire.NewServer(wire.Options{Protocol: "pop3", Serve: New(o).Serve})
 	l, err := wire.Listen(b.Context(), "127.0.0.1:0")
 	h.must(err)

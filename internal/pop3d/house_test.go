@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,29 +15,20 @@ import (
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/login"
+	"posthorn/internal/login/logintest"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 	"posthorn/internal/wire/wiretest"
 )
 
-// people are the accounts; everybody's password is "open sesame".
+// people are the accounts.
 var people = map[string]store.AccountID{"alice": 1, "bob": 2}
 
-// authenticator knows people@example.test, and carol, whose account is closed.
-type authenticator struct{}
-
-func (authenticator) Authenticate(_ context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
-	name := strings.ToLower(strings.TrimSuffix(user, "@example.test"))
-	id, ok := people[name]
-	switch {
-	case name == "dave":
-		return 0, "", fault.New(fault.Unavailable, "test: the directory is down")
-	case password != "open sesame" || !ok && name != "carol":
-		return 0, "", fault.New(fault.Unauthenticated, "test: wrong")
-	case !ok:
-		return 0, "", fault.New(fault.Denied, "test: closed")
-	}
-	return id, name + "@example.test", nil
+// gate knows people@example.test, carol, whose account is closed, and that it cannot
+// look for dave.
+func gate(inClear bool) *login.Gate {
+	return logintest.Users{Accounts: people, Password: "open sesame", Closed: "carol", Broken: "dave"}.Gate(inClear)
 }
 
 // house is all that stands behind the protocol, in memory.
@@ -74,7 +64,7 @@ func (h *house) server(name string) *wiretest.Server {
 	if s := h.servers[name]; s != nil {
 		return s
 	}
-	o := Options{Hostname: "mail.example.test", Store: h.store, Auth: authenticator{}, Locks: h.locks}
+	o := Options{Hostname: "mail.example.test", Store: h.store, Gate: gate(false), Locks: h.locks}
 	w := wire.Options{Protocol: "pop3", PreAuthTimeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxErrors: 6}
 	switch name {
 	case "pop3", "pop3s":
@@ -84,7 +74,7 @@ func (h *house) server(name string) *wiretest.Server {
 		w.TLS = h.tls
 		w.ImplicitTLS = name == "pop3s"
 	case "plain":
-		o.PlaintextAuth = true
+		o.Gate = gate(true)
 	default:
 		h.t.Fatalf("there is no server %q", name)
 	}

@@ -19,27 +19,19 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 	"strings"
 
+	"posthorn/internal/login"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
-// Authenticator proves who a user is. Its errors are of the kinds Unauthenticated,
-// Denied, or a fault of the server's own.
-type Authenticator interface {
-	// Authenticate gives the account and its canonical address.
-	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (store.AccountID, string, error)
-}
-
-// Options configure a Server. Hostname, Store and Auth are required.
+// Options configure a Server. Hostname, Store and Gate are required.
 type Options struct {
-	Hostname      string // what the server calls itself
-	Store         *store.Store
-	Auth          Authenticator
-	PlaintextAuth bool   // take passwords without TLS, too
-	Locks         *Locks // shared by the servers of all listeners; nil: its own
+	Hostname string // what the server calls itself
+	Store    *store.Store
+	Gate     *login.Gate
+	Locks    *Locks // shared by the servers of all listeners; nil: its own
 }
 
 // Server speaks the protocol on any number of connections.

@@ -1,18 +1,17 @@
 // Package sasl owns the server's side of SASL mechanisms (RFC 4422): bytes in,
 // challenges out, and in the end one call that says whether the credentials hold.
 //
-// It never knows whose credentials they are (Verify does), nor the protocol that
-// carries them: which mechanisms to offer when (never in clear) and how a failure
-// is worded belong to the protocol's face. Converse runs an exchange over the
-// base64 lines that SMTP, IMAP and POP3 have in common.
+// It never knows whose credentials they are (Verify does), when a mechanism is offered
+// (login does), nor the protocol that carries it: how a failure is worded belongs to the
+// protocol's face. Converse runs an exchange over the base64 lines that SMTP, IMAP and
+// POP3 have in common.
 //
-// A mechanism is a constructor that takes Verify and gives a Server; another
-// mechanism is another line in Mechanisms.
+// A mechanism is a constructor that takes what proves a user and gives a Server.
 package sasl
 
 import (
-	"bytes"
 	"encoding/base64"
+	"strings"
 
 	"posthorn/internal/fault"
 )
@@ -29,29 +28,9 @@ type Server interface {
 	Next(response []byte) (challenge []byte, done bool, err error)
 }
 
-// Mechanism makes Servers.
-type Mechanism struct {
-	Name string // as registered with IANA, in capitals
-	New  func(Verify) Server
-}
-
-// Mechanisms lists what is offered, the preferred first.
-func Mechanisms() []Mechanism {
-	return []Mechanism{
-		{"PLAIN", NewPlain},
-		{"LOGIN", NewLogin},
-	}
-}
-
-// Find looks a mechanism up by its name, in any case.
-func Find(name string) (Mechanism, error) {
-	for _, m := range Mechanisms() {
-		if len(m.Name) == len(name) && bytes.EqualFold([]byte(m.Name), []byte(name)) {
-			return m, nil
-		}
-	}
-	return Mechanism{}, fault.New(fault.Unsupported, "sasl: mechanism %q is not offered", name)
-}
+// Canonical is the registered form of a mechanism's name, which may be in any case
+// (RFC 4422 §3.1 wants capitals; clients send others).
+func Canonical(name string) string { return strings.ToUpper(name) }
 
 // ErrAborted ends an exchange that the client broke off with "*".
 var ErrAborted = fault.New(fault.Canceled, "sasl: the client ended the exchange")

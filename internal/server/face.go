@@ -1,19 +1,14 @@
 package server
 
 import (
-	"context"
-	"net/netip"
 	"time"
 
-	"posthorn/internal/addr"
 	"posthorn/internal/config"
-	"posthorn/internal/directory"
-	"posthorn/internal/fault"
 	"posthorn/internal/imapd"
 	"posthorn/internal/inbound"
+	"posthorn/internal/login"
 	"posthorn/internal/pop3d"
 	"posthorn/internal/smtpd"
-	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
@@ -58,13 +53,12 @@ func (s *Server) smtp(o *wire.Options, set settings) {
 	}
 	o.Busy = "421 4.7.0 " + set.Hostname + " Too many connections, try again later\r\n"
 	o.Serve = smtpd.New(smtpd.Options{
-		Role:          role,
-		Hostname:      set.Hostname,
-		PlaintextAuth: l.PlaintextAuth,
-		Auth:          authenticator{s.data.Directory},
-		URLs:          imapd.URLs{Store: s.data.Store},
-		Trusted:       l.XClient,
-		Acceptor:      s.acceptor(set),
+		Role:     role,
+		Hostname: set.Hostname,
+		Gate:     s.gate(set),
+		URLs:     imapd.URLs{Store: s.data.Store},
+		Trusted:  l.XClient,
+		Acceptor: s.acceptor(set),
 	}).Serve
 }
 
@@ -78,31 +72,11 @@ func (s *Server) acceptor(set settings) *inbound.Acceptor {
 	})
 }
 
-// authenticator proves users by the directory.
-type authenticator struct{ directory *directory.Directory }
-
-func (a authenticator) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
-	account, err := a.directory.Authenticate(ctx, user, password)
-	if err != nil {
-		return 0, "", err
-	}
-	return store.AccountID(account.ID), account.Address.String(), nil
-}
-
-// Identify is Authenticate without a password.
-func (a authenticator) Identify(ctx context.Context, user string) (store.AccountID, string, error) {
-	address, err := addr.Parse(user)
-	if err != nil {
-		return 0, "", fault.New(fault.NotFound, "server: %w", err)
-	}
-	account, err := a.directory.Account(ctx, address)
-	switch {
-	case err != nil:
-		return 0, "", err
-	case account.Disabled:
-		return 0, "", fault.New(fault.Denied, "server: %s is disabled", account.Address)
-	}
-	return store.AccountID(account.ID), account.Address.String(), nil
+// gate is where users come in on a listener.
+func (s *Server) gate(set settings) *login.Gate {
+	return login.New(login.Options{
+		Directory: s.data.Directory, InClear: set.Listener.PlaintextAuth, History: s.data.History,
+	})
 }
 
 func (s *Server) imap(o *wire.Options, set settings) {
@@ -114,13 +88,12 @@ func (s *Server) imap(o *wire.Options, set settings) {
 		quirks = append(quirks, imapd.Quirk(q))
 	}
 	options := imapd.Options{
-		Store:         s.data.Store,
-		Auth:          authenticator{s.data.Directory},
-		Directory:     people{s.data.Directory},
-		PlaintextAuth: set.Listener.PlaintextAuth,
-		Quirks:        quirks,
-		MaxMessage:    set.Limits.MaxMessageSize,
-		Admin:         "postmaster@" + set.Hostname,
+		Store:      s.data.Store,
+		Gate:       s.gate(set),
+		Directory:  people{s.data.Directory},
+		Quirks:     quirks,
+		MaxMessage: set.Limits.MaxMessageSize,
+		Admin:      "postmaster@" + set.Hostname,
 	}
 	if s.indexing {
 		options.Index = s.data.Index
@@ -133,10 +106,9 @@ func (s *Server) pop3(o *wire.Options, set settings) {
 	o.IdleTimeout = 10 * time.Minute // RFC 1939 §3
 	o.Busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n"
 	o.Serve = pop3d.New(pop3d.Options{
-		Hostname:      set.Hostname,
-		Store:         s.data.Store,
-		Auth:          authenticator{s.data.Directory},
-		PlaintextAuth: set.Listener.PlaintextAuth,
-		Locks:         s.maildrops,
+		Hostname: set.Hostname,
+		Store:    s.data.Store,
+		Gate:     s.gate(set),
+		Locks:    s.maildrops,
 	}).Serve
 }

@@ -8,19 +8,29 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
+	"posthorn/internal/login"
 	"posthorn/internal/sasl"
 	"posthorn/internal/smtpwire"
-	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
 // offersAuth says whether clients can authenticate here at all. On the mail
 // exchange there is nothing to gain from it but guesses at passwords.
-func (s *session) offersAuth() bool { return s.Role == inbound.Submission && s.Auth != nil }
+func (s *session) offersAuth() bool { return s.Role == inbound.Submission && s.Gate != nil }
 
-// mayAuth says whether they can now (RFC 4954 §4: passwords only under TLS).
+// mayAuth says whether they can now.
 func (s *session) mayAuth() bool {
-	return s.offersAuth() && s.user == "" && (s.conn.Secure() || s.PlaintextAuth)
+	return s.offersAuth() && s.user == "" && len(s.Gate.Mechanisms(s.peer())) > 0
+}
+
+// mechanisms is what AUTH says in EHLO (RFC 4954 §3).
+func (s *session) mechanisms() string { return strings.Join(s.Gate.Mechanisms(s.peer()), " ") }
+
+// peer is the client as the gate sees it.
+func (s *session) peer() login.Peer {
+	return login.Peer{
+		Protocol: "smtp", Remote: s.remote, TLS: s.conn.TLS(), Client: s.in.Name(), Conn: s.conn.ID(), Log: s.log(),
+	}
 }
 
 // auth proves who the client is (RFC 4954).
@@ -40,34 +50,21 @@ func (s *session) auth(ctx context.Context, args string) (smtpwire.Reply, error)
 		return smtpwire.NewReply(538, code{5, 7, 11}, "Encrypt the connection first (STARTTLS)"), nil
 	}
 	name, initial, _ := strings.Cut(args, " ")
-	mechanism, err := sasl.Find(name)
+	exchange, err := s.Gate.Start(ctx, s.peer(), name)
 	if err != nil {
 		return smtpwire.NewReply(504, code{5, 5, 4}, "The mechanism is not offered; EHLO lists those that are"), nil
 	}
-	err = sasl.Converse(mechanism.New(s.verify(ctx)), strings.TrimSpace(initial), s.ask)
+	if err = sasl.Converse(exchange, strings.TrimSpace(initial), s.ask); err == nil {
+		s.become(exchange.Identity())
+	}
 	return s.authenticated(err)
 }
 
-// verify proves one user's password, and takes that user for the client's. To act
-// as another (authzid) is not possible.
-func (s *session) verify(ctx context.Context) sasl.Verify {
-	return func(authzid, user, password string) error {
-		var account store.AccountID
-		account, canonical, err := s.Auth.Authenticate(ctx, user, password, s.remote)
-		switch {
-		case err != nil:
-			s.in.AuthFailed(ctx, user, err)
-			return err
-		case authzid != "" && !strings.EqualFold(authzid, user) && !strings.EqualFold(authzid, canonical):
-			err = fault.New(fault.Unauthenticated, "smtpd: %s may not act as %s", canonical, authzid)
-			s.in.AuthFailed(ctx, user, err)
-			return err
-		}
-		s.user = canonical
-		s.conn.Authenticated(canonical)
-		s.in.Authenticated(account, canonical, s.log())
-		return nil
-	}
+// become takes a user for the client's.
+func (s *session) become(id login.Identity) {
+	s.user = id.Name
+	s.conn.Authenticated(id.Name)
+	s.in.Authenticated(id.Account, id.Name, s.log())
 }
 
 // ask sends a challenge and reads the answer.
@@ -101,7 +98,7 @@ func (s *session) authenticated(err error) (smtpwire.Reply, error) {
 		return smtpwire.NewReply(501, code{5, 5, 2}, "The answer is not what the mechanism asks for"), nil
 	case fault.Denied: // RFC 5248 §2.4; said only to who has the right password
 		return smtpwire.NewReply(535, code{5, 7, 13}, "The account is closed; ask its administrator"), nil
-	case fault.Unauthenticated, fault.NotFound:
+	case fault.Unauthenticated:
 		return smtpwire.NewReply(535, code{5, 7, 8}, "Wrong user or password"), nil
 	}
 	return smtpwire.NewReply(454, code{4, 7, 0}, "Passwords cannot be checked at present; try again later"), nil

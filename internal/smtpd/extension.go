@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"posthorn/internal/inbound"
-	"posthorn/internal/sasl"
 	"posthorn/internal/smtpwire"
 )
 
@@ -58,7 +57,7 @@ var extensions = []extension{
 	{name: "XCLIENT", offered: (*session).isTrusted, value: (*session).claims},
 	{name: "XFORWARD", offered: (*session).isTrusted, value: func(*session) string { return "NAME ADDR PORT PROTO HELO IDENT SOURCE" }},
 	{name: "STARTTLS", offered: func(s *session) bool { return s.conn.OffersTLS() }},
-	{name: "AUTH", offered: (*session).mayAuth, value: mechanisms},
+	{name: "AUTH", offered: (*session).mayAuth, value: (*session).mechanisms},
 }
 
 func (e *extension) isOffered(s *session) bool { return e.offered == nil || e.offered(s) }
@@ -104,18 +103,6 @@ func (s *session) hasLimits() bool { return s.in.MaxRecipients() > 0 }
 // limited, neither their domains nor the transactions.
 func (s *session) limits() string {
 	return "RCPTMAX=" + strconv.Itoa(s.in.MaxRecipients())
-}
-
-// mechanisms is what AUTH says (RFC 4954 §3).
-func mechanisms(*session) string {
-	names := ""
-	for i, m := range sasl.Mechanisms() {
-		if i > 0 {
-			names += " "
-		}
-		names += m.Name
-	}
-	return names
 }
 
 // mailParams reads the parameters of MAIL. The reply is zero if all are well.

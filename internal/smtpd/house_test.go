@@ -25,6 +25,7 @@ import (
 	"posthorn/internal/inbound"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/login"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpwire"
 	"posthorn/internal/store"
@@ -84,8 +85,12 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	relaying := inbound.New(in)
 	serverTLS, clientTLS := wiretest.TLS(t)
 	h.client = clientTLS
+	safe, inClear := login.New(login.Options{Directory: h.dir}), login.New(login.Options{Directory: h.dir, InClear: true})
 	start := func(name string, o Options, w wire.Options) {
-		o.Hostname, o.Auth = "mail.example.test", authenticator{h.dir}
+		o.Hostname = "mail.example.test"
+		if o.Gate == nil {
+			o.Gate = safe
+		}
 		if o.Acceptor == nil {
 			o.Acceptor = acceptor
 		}
@@ -96,20 +101,20 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	start("mx", Options{Role: inbound.MX}, wire.Options{TLS: serverTLS})
 	start("submission", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS})
 	start("submissions", Options{Role: inbound.Submission}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
-	start("plain", Options{Role: inbound.Submission, PlaintextAuth: true}, wire.Options{})
-	start("relay", Options{Role: inbound.Submission, PlaintextAuth: true, Acceptor: relaying}, wire.Options{})
+	start("plain", Options{Role: inbound.Submission, Gate: inClear}, wire.Options{})
+	start("relay", Options{Role: inbound.Submission, Gate: inClear, Acceptor: relaying}, wire.Options{})
 	start("relays", Options{Role: inbound.Submission, Acceptor: relaying}, wire.Options{TLS: serverTLS, ImplicitTLS: true})
 	start("relaymx", Options{Role: inbound.MX, Acceptor: relaying}, wire.Options{})
 	clients := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	start("proxied", Options{Role: inbound.MX, Trusted: clients}, wire.Options{TLS: serverTLS})
-	start("filtered", Options{Role: inbound.Submission, PlaintextAuth: true, Trusted: clients}, wire.Options{})
+	start("filtered", Options{Role: inbound.Submission, Gate: inClear, Trusted: clients}, wire.Options{})
 	in.Policy.MaxRecipients = 100
 	start("hundred", Options{Role: inbound.MX, Acceptor: inbound.New(in)}, wire.Options{})
-	start("mailboxes", Options{Role: inbound.Submission, PlaintextAuth: true, URLs: h.urls()}, wire.Options{})
+	start("mailboxes", Options{Role: inbound.Submission, Gate: inClear, URLs: h.urls()}, wire.Options{})
 	start("mxmailboxes", Options{Role: inbound.MX, URLs: h.urls()}, wire.Options{})
 	start("lmtp", Options{Role: inbound.LMTP}, wire.Options{})
 	for name, o := range h.guarded(in) {
-		start(name, Options{Role: o.role, PlaintextAuth: true, Acceptor: inbound.New(o.Options)}, wire.Options{})
+		start(name, Options{Role: o.role, Gate: inClear, Acceptor: inbound.New(o.Options)}, wire.Options{})
 	}
 }
 
@@ -397,30 +402,4 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 func like(pattern, text string) bool {
 	quoted := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\.\.\.`, `[^\r\n]*`)
 	return regexp.MustCompile(`^` + quoted + `$`).MatchString(text)
-}
-
-// authenticator lets the directory answer.
-type authenticator struct{ dir *directory.Directory }
-
-func (a authenticator) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
-	account, err := a.dir.Authenticate(ctx, user, password)
-	if err != nil {
-		return 0, "", err
-	}
-	return store.AccountID(account.ID), account.Address.String(), nil
-}
-
-func (a authenticator) Identify(ctx context.Context, user string) (store.AccountID, string, error) {
-	address, err := addr.Parse(user)
-	if err != nil {
-		return 0, "", err
-	}
-	account, err := a.dir.Account(ctx, address)
-	switch {
-	case err != nil:
-		return 0, "", err
-	case account.Disabled:
-		return 0, "", fault.New(fault.Denied, "test: disabled")
-	}
-	return store.AccountID(account.ID), account.Address.String(), nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"posthorn/internal/inbound"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/login"
 	"posthorn/internal/wire"
 	"posthorn/internal/wire/wiretest"
 )
@@ -96,7 +97,7 @@ func TestTranscriptHidesPasswords(t *testing.T) {
 	said := &logBuffer{}
 	h := newHouse(t, scripted())
 	server := New(Options{
-		Role: inbound.Submission, Hostname: "mail.example.test", PlaintextAuth: true, Auth: authenticator{h.dir},
+		Role: inbound.Submission, Hostname: "mail.example.test", Gate: login.New(login.Options{Directory: h.dir, InClear: true}),
 		Acceptor: inbound.New(inbound.Options{Hostname: "mail.example.test", Directory: h.dir, Store: h.store}),
 	})
 	nc := wiretest.Start(t, wire.Options{Protocol: "watched", Serve: func(ctx context.Context, c *wire.Conn) {

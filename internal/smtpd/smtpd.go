@@ -25,30 +25,19 @@ import (
 	"time"
 
 	"posthorn/internal/inbound"
+	"posthorn/internal/login"
 	"posthorn/internal/smtpwire"
-	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
-// Authenticator proves who a user is. The error is of kind Unauthenticated, or
-// a fault of the server's own.
-type Authenticator interface {
-	// Authenticate gives the account and its canonical address.
-	Authenticate(ctx context.Context, user, password string, remote netip.Addr) (store.AccountID, string, error)
-	// Identify does so for a user whose password somebody trusted has seen. There may be
-	// no such user: NotFound.
-	Identify(ctx context.Context, user string) (store.AccountID, string, error)
-}
-
 // Options configure a Server. Hostname and Acceptor are required.
 type Options struct {
-	Role          inbound.Role
-	Hostname      string // what the server calls itself
-	Acceptor      *inbound.Acceptor
-	Auth          Authenticator  // for submission; the other roles never offer AUTH
-	PlaintextAuth bool           // offer AUTH without TLS, too
-	URLs          URLs           // for submission: where BURL finds messages; nil: it is not offered
-	Trusted       []netip.Prefix // proxies and filters that may speak for others (XCLIENT, XFORWARD)
+	Role     inbound.Role
+	Hostname string // what the server calls itself
+	Acceptor *inbound.Acceptor
+	Gate     *login.Gate    // for submission; the other roles never offer AUTH
+	URLs     URLs           // for submission: where BURL finds messages; nil: it is not offered
+	Trusted  []netip.Prefix // proxies and filters that may speak for others (XCLIENT, XFORWARD)
 }
 
 // What a wire.Server should know that runs this protocol.
@@ -111,7 +100,7 @@ type session struct {
 func (s *session) open(remote, local netip.Addr) {
 	s.remote = remote
 	s.in = s.Acceptor.NewSession(inbound.Peer{
-		Role: s.Role, PlaintextAuth: s.PlaintextAuth, Remote: remote, Local: local, Conn: s.conn.ID(), Log: s.log(),
+		Role: s.Role, PlaintextAuth: s.offersAuth() && s.Gate.InClear(), Remote: remote, Local: local, Conn: s.conn.ID(), Log: s.log(),
 	})
 	if state := s.conn.TLS(); state != nil {
 		s.in.Secured(state)

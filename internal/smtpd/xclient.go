@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"posthorn/internal/fault"
 	"posthorn/internal/smtpwire"
 )
 
@@ -64,9 +63,11 @@ func (s *session) xclient(ctx context.Context, args string) (smtpwire.Reply, err
 		return reply, err
 	}
 	if c.login != "" {
-		if err := s.identify(ctx, c.login); err != nil {
+		id, err := s.Gate.Identify(ctx, s.peer(), c.login)
+		if err != nil {
 			return s.authenticated(err)
 		}
+		s.become(id)
 	}
 	if c.hello != "" {
 		if reply, err := s.introduce(ctx, c.hello, c.extended); !reply.IsZero() {
@@ -147,20 +148,4 @@ func claimedAddr(value string) (netip.Addr, bool) {
 	}
 	ip, err := netip.ParseAddr(value)
 	return ip.Unmap(), err == nil && ip.Zone() == ""
-}
-
-// identify takes a user for the client's whom somebody trusted has authenticated.
-func (s *session) identify(ctx context.Context, user string) error {
-	account, canonical, err := s.Auth.Identify(ctx, user)
-	if err != nil {
-		s.in.AuthFailed(ctx, user, err)
-		if fault.Is(err, fault.NotFound) {
-			return fault.New(fault.Unauthenticated, "smtpd: there is no user %q", user)
-		}
-		return err
-	}
-	s.user = canonical
-	s.conn.Authenticated(canonical)
-	s.in.Authenticated(account, canonical, s.log())
-	return nil
 }

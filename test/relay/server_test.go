@@ -11,9 +11,9 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/directory"
-	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/login"
 	"posthorn/internal/outbound"
 	"posthorn/internal/queue"
 	"posthorn/internal/smtpclient"
@@ -83,27 +83,13 @@ func (s *server) listen() {
 	serverTLS, clientTLS := wiretest.TLS(s.t)
 	s.client = clientTLS
 	for port, role := range map[string]inbound.Role{"25": inbound.MX, "587": inbound.Submission, "24": inbound.LMTP} {
-		o := smtpd.Options{Role: role, Hostname: "mail." + s.domain, Acceptor: acceptor, Auth: s}
+		o := smtpd.Options{Role: role, Hostname: "mail." + s.domain, Acceptor: acceptor, Gate: login.New(login.Options{Directory: s.dir})}
 		w := wire.Options{Protocol: "smtp", Serve: smtpd.New(o).Serve, PreAuthTimeout: smtpd.Timeout, Busy: smtpd.Busy}
 		if role != inbound.LMTP {
 			w.TLS = serverTLS
 		}
 		s.net.listen(s.ip+":"+port, wiretest.Start(s.t, w).Dial)
 	}
-}
-
-// Authenticate is for smtpd.
-func (s *server) Authenticate(ctx context.Context, user, password string, _ netip.Addr) (store.AccountID, string, error) {
-	account, err := s.dir.Authenticate(ctx, user, password)
-	if err != nil {
-		return 0, "", err
-	}
-	return store.AccountID(account.ID), account.Address.String(), nil
-}
-
-// Identify is for smtpd, too: no proxy is trusted here.
-func (s *server) Identify(_ context.Context, user string) (store.AccountID, string, error) {
-	return 0, "", fault.New(fault.NotFound, "test: %s", user)
 }
 
 func (s *server) must(err error) {

@@ -1,0 +1,90 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"strings"
+
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/obs"
+	"posthorn/internal/store"
+)
+
+// ErrActAs is in the chain of the error when somebody has proven who he is, but wants
+// to act as somebody else.
+var ErrActAs = fault.New(fault.Unauthenticated, "acting as somebody else is not possible")
+
+// longestName is how much of what a client calls itself, or the user, is told of.
+const longestName = 256
+
+// prove lets somebody try a proof.
+func (g *Gate) prove(ctx context.Context, a *Attempt, proof func() (directory.Account, error)) (Identity, error) {
+	err := g.admit(ctx, a)
+	var account directory.Account
+	if err == nil {
+		account, err = proof()
+	}
+	return g.settle(ctx, a, account, err)
+}
+
+// admit asks the guard whether an attempt may be made.
+func (g *Gate) admit(ctx context.Context, a *Attempt) error {
+	if g.o.Guard == nil {
+		return nil
+	}
+	return g.o.Guard.Admit(ctx, a.Peer, a.User)
+}
+
+// settle is the end of every attempt: what the proof was worth, and who is told.
+func (g *Gate) settle(ctx context.Context, a *Attempt, account directory.Account, err error) (Identity, error) {
+	if err == nil {
+		a.Identity = Identity{store.AccountID(account.ID), account.Address.String()}
+		err = a.actsAs()
+	}
+	if err != nil {
+		a.Identity, a.Err = Identity{}, err
+	}
+	if g.o.Guard != nil {
+		switch {
+		case err == nil:
+			g.o.Guard.Succeeded(a.Peer, a.Identity)
+		case fault.Is(err, fault.Unauthenticated):
+			g.o.Guard.Failed(a.Peer, a.User)
+		}
+	}
+	g.tell(ctx, a)
+	return a.Identity, err
+}
+
+// actsAs checks whom a user wants to act as (RFC 4422 §3.4.1): himself, by the name that
+// he has logged in with or by his address.
+func (a *Attempt) actsAs() error {
+	if a.As == "" || strings.EqualFold(a.As, a.User) || strings.EqualFold(a.As, a.Identity.Name) {
+		return nil
+	}
+	return fault.New(fault.Unauthenticated, "login: %s as %.100q: %w", a.Identity.Name, a.As, ErrActAs)
+}
+
+// tell writes an attempt down. Whoever comes in is told of by what he does next.
+func (g *Gate) tell(ctx context.Context, a *Attempt) {
+	if g.o.Recorder != nil {
+		g.o.Recorder.Record(ctx, a)
+	}
+	if a.Err == nil {
+		return
+	}
+	p := &a.Peer
+	e := &obs.Event{
+		Kind: obs.AuthFailed, Conn: p.Conn, Protocol: p.Protocol, Remote: p.Remote, Hello: short(p.Client),
+		User: short(a.User), Error: a.Err.Error(),
+	}
+	if p.TLS != nil {
+		e.TLS = tls.VersionName(p.TLS.Version)
+	}
+	obs.Trail{Log: cmp.Or(p.Log, slog.New(slog.DiscardHandler)), Recorder: g.o.History}.Tell(ctx, e)
+}
+
+func short(text string) string { return text[:min(len(text), longestName)] }

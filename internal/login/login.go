@@ -1,0 +1,138 @@
+// Package login is the one door through which users come in, whatever protocol they
+// speak: the faces hand in what a client says of itself, and get an identity or an
+// error.
+//
+// It owns which mechanisms are offered to a peer, the running of an exchange, who may
+// act as whom, the guard against guesses, and what is told of every login. It never
+// knows a protocol, and never keeps a secret: mechanisms are sasl's, which is bytes in
+// and bytes out, and what is proven is proven by the directory.
+//
+// Flow: a face asks Mechanisms what to offer -> Password, or Start and the Exchange
+// that it gives, take what the client says (exchange.go) -> the guard admits the
+// attempt, or does not -> the directory says whether the proof holds -> settle, alone,
+// turns that into the answer and tells guard, log and history of it.
+//
+// Invariants: nothing is offered in clear unless the listener says so; an attempt that
+// was admitted is settled once; whoever cannot prove who he is never learns whether
+// the user exists, what the account may do, or which part of it all was wrong.
+package login
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/obs"
+	"posthorn/internal/store"
+)
+
+// Peer is who stands at the door.
+type Peer struct {
+	Protocol string               // "smtp", "imap", "pop3": what credentials are scoped by
+	Remote   netip.Addr           // invalid if the transport has none
+	TLS      *tls.ConnectionState // nil: in clear
+	Client   string               // what it calls itself; "": not known
+	Conn     string               // our name for the connection
+	Log      *slog.Logger         // for what concerns the connection; nil: nothing is logged
+}
+
+// Identity is who somebody has proven to be.
+type Identity struct {
+	Account store.AccountID
+	Name    string // the account's canonical address
+}
+
+// Directory proves who users are. Errors: Unauthenticated for any proof that is wrong,
+// also of somebody who is not there; Denied for the right one of an account that may
+// not log in; or a fault of the server's own.
+type Directory interface {
+	Authenticate(ctx context.Context, user, password string) (directory.Account, error)
+	// Account finds an account by its address. There may be none: NotFound.
+	Account(ctx context.Context, address addr.Address) (directory.Account, error)
+}
+
+// Guard keeps those away who guess.
+type Guard interface {
+	// Admit says whether an attempt to be user may be made now; it may take its time. Its
+	// error should be Unavailable or Limit, as it must not tell anything of the user.
+	Admit(ctx context.Context, p Peer, user string) error
+	Failed(p Peer, user string)
+	Succeeded(p Peer, id Identity)
+}
+
+// Recorder is told what became of each attempt. It does not block.
+type Recorder interface {
+	Record(ctx context.Context, a *Attempt)
+}
+
+// Attempt is what was tried at the door, and what became of it.
+type Attempt struct {
+	Peer      Peer
+	Mechanism string // as sasl calls it; "": a command of the protocol's own, or XCLIENT
+	User      string // whom it claimed to be
+	As        string // whom it wanted to act as; "": itself
+	Identity  Identity
+	Err       error // nil: it was let in
+}
+
+// Options configure a Gate. Directory is required.
+type Options struct {
+	Directory Directory
+	InClear   bool         // log in without TLS, too
+	Guard     Guard        // nil: everybody may try
+	History   obs.Recorder // gets the attempts that failed; nil: there is none
+	Recorder  Recorder     // gets all attempts; nil: nobody wants them
+}
+
+// Gate is the door behind one listener.
+type Gate struct{ o Options }
+
+// New makes a Gate.
+func New(o Options) *Gate { return &Gate{o} }
+
+// InClear says whether users may log in without TLS.
+func (g *Gate) InClear() bool { return g.o.InClear }
+
+// Passwords says whether the protocol's own commands for passwords may be used now: as
+// they are PLAIN by another name, where PLAIN or LOGIN are.
+func (g *Gate) Passwords(p Peer) bool { return g.offers(p, "PLAIN") || g.offers(p, "LOGIN") }
+
+// Password proves a password, as the protocol's own commands bring it.
+func (g *Gate) Password(ctx context.Context, p Peer, authzid, user, password string) (Identity, error) {
+	if !g.Passwords(p) {
+		return Identity{}, fault.New(fault.Unsupported, "login: passwords are not taken here")
+	}
+	return g.password(ctx, &Attempt{Peer: p, User: user, As: authzid}, password)
+}
+
+func (g *Gate) password(ctx context.Context, a *Attempt, password string) (Identity, error) {
+	return g.prove(ctx, a, func() (directory.Account, error) {
+		return g.o.Directory.Authenticate(ctx, a.User, password)
+	})
+}
+
+// Identify lets a user in whom somebody trusted has authenticated, like a proxy.
+func (g *Gate) Identify(ctx context.Context, p Peer, user string) (Identity, error) {
+	account, err := g.find(ctx, user)
+	return g.settle(ctx, &Attempt{Peer: p, User: user}, account, err)
+}
+
+// find gives the account of a user who needs no password any more.
+func (g *Gate) find(ctx context.Context, user string) (directory.Account, error) {
+	address, err := addr.Parse(user)
+	if err != nil {
+		return directory.Account{}, fault.New(fault.Unauthenticated, "login: %w", err)
+	}
+	account, err := g.o.Directory.Account(ctx, address)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return account, fault.New(fault.Unauthenticated, "login: %w", err)
+	case err == nil && account.Disabled:
+		return account, fault.New(fault.Denied, "login: account %s is disabled", account.Address)
+	}
+	return account, err
+}

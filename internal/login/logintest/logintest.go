@@ -1,0 +1,61 @@
+// Package logintest has users for the tests of those behind whose doors they want to
+// come in.
+package logintest
+
+import (
+	"context"
+	"strings"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/fault"
+	"posthorn/internal/login"
+	"posthorn/internal/store"
+)
+
+// Domain is that of all users; they need not say it.
+const Domain = "example.test"
+
+// Users are a login.Directory: the accounts by the local part of their address, and
+// everybody's password.
+type Users struct {
+	Accounts map[string]store.AccountID
+	Password string
+	Closed   string // the account of somebody who may not log in
+	Broken   string // whom it fails to look for
+}
+
+// Gate is the door that lets them in.
+func (u Users) Gate(inClear bool) *login.Gate {
+	return login.New(login.Options{Directory: u, InClear: inClear})
+}
+
+// Authenticate is of login.Directory.
+func (u Users) Authenticate(_ context.Context, user, password string) (directory.Account, error) {
+	name := strings.TrimSuffix(strings.ToLower(user), "@"+Domain)
+	account, known := u.account(name)
+	switch {
+	case u.Broken != "" && name == u.Broken:
+		return account, fault.New(fault.Unavailable, "test: the directory is down")
+	case !known || password != u.Password:
+		return account, fault.New(fault.Unauthenticated, "test: wrong")
+	case account.Disabled:
+		return account, fault.New(fault.Denied, "test: closed")
+	}
+	return account, nil
+}
+
+// Account is of login.Directory.
+func (u Users) Account(_ context.Context, address addr.Address) (directory.Account, error) {
+	account, known := u.account(address.Local)
+	if !known || address.Domain != Domain {
+		return account, fault.New(fault.NotFound, "test: there is no %s", address)
+	}
+	return account, nil
+}
+
+func (u Users) account(name string) (a directory.Account, known bool) {
+	id, known := u.Accounts[name]
+	closed := u.Closed != "" && name == u.Closed
+	return directory.Account{ID: directory.AccountID(id), Address: addr.Address{Local: name, Domain: Domain}, Disabled: closed}, known || closed
+}
