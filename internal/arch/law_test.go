@@ -15,7 +15,7 @@ var floors = map[string]int{
 	"internal/dkim": 2, "internal/spf": 2, "internal/dmarc": 2, "internal/arc": 2, "internal/mtasts": 2,
 	"internal/dane": 2, "internal/dsn": 2, "internal/srs": 2, "internal/sieve": 2, "internal/smtpclient": 2, "internal/imapclient": 2,
 
-	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3,
+	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3, "internal/kv/enginetest": 3,
 	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
 
 	"internal/store": 4, "internal/queue": 4, "internal/tlsrpt": 4, "internal/directory": 4, "internal/filter": 4,
@@ -43,6 +43,8 @@ var neighbours = map[string][]string{
 	"internal/smtpwire": {"internal/addr"},
 	"internal/sasl":     {"internal/addr"},
 	"internal/cli":      {"internal/server"},
+
+	"internal/kv/enginetest": {"internal/kv/memkv", "internal/kv/pebblekv", "internal/kv/pgkv"},
 }
 
 // isTestOnly tells the packages that only tests import. What the law says about
@@ -56,7 +58,7 @@ func isTestOnly(dir string) bool {
 var outside = map[string][]string{
 	"blitiri.com.ar/go/spf":               {"internal/spf"},
 	"github.com/alecthomas/kong":          {"internal/cli", "cmd/posthorn"},
-	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv"},
+	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv", "internal/kv/enginetest"},
 	"github.com/emersion/go-msgauth":      {"internal/dkim"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob", "internal/wire"},

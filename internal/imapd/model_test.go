@@ -9,75 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 )
-
-// TestClientsAgree lets several clients work on one mailbox at random, in turns and
-// all at once. Each keeps a list of messages from nothing but what it is told; when it
-// asks in the end, the answer must agree with its list, and all lists with each other.
-func TestClientsAgree(t *testing.T) {
-	for seed := range uint64(8) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w := newWorld(t)
-			for range 5 {
-				w.deliver("alice", "INBOX", "Subject: x\r\n\r\ntext\r\n")
-			}
-			var clients []*listener
-			for _, d := range dialects {
-				clients = append(clients, newListener(t, w.imap.Dial, d))
-			}
-			work(clients, rand.New(rand.NewPCG(seed, 99)), seed%2 == 1)
-			for _, c := range clients {
-				c.settle()
-			}
-			for _, c := range clients[1:] {
-				if got, want := c.String(), clients[0].String(); got != want {
-					t.Errorf("%s knows\n%s, but %s\n%s", c.name, got, clients[0].name, want)
-				}
-			}
-		})
-	}
-}
-
-func work(clients []*listener, rng *rand.Rand, together bool) {
-	const acts = 800
-	if !together {
-		for range acts {
-			clients[rng.IntN(len(clients))].act(rng)
-		}
-		return
-	}
-	var wg sync.WaitGroup
-	for _, c := range clients {
-		own := rand.New(rand.NewPCG(rng.Uint64(), 1))
-		wg.Go(func() {
-			for range acts / len(clients) {
-				c.act(own)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// settle compares what the client has been told with what it gets when it asks.
-func (c *listener) settle() {
-	c.do("NOOP")
-	told := map[string]string{}
-	for _, m := range c.list {
-		told[m.uid] = m.flags
-	}
-	had := len(c.list)
-	c.do("UID FETCH 1:* (FLAGS)")
-	if len(c.list) != had {
-		c.fail("%d messages have become %d", had, len(c.list))
-	}
-	for _, m := range c.list {
-		if was := told[m.uid]; was != "" && was != m.flags {
-			c.fail("the message with UID %s was told as %s, but is %s", m.uid, was, m.flags)
-		}
-	}
-}
 
 // known is what a client knows of a message; empty strings are what it does not know.
 type known struct {
@@ -112,12 +45,16 @@ var dialects = []dialect{
 type listener struct {
 	dialect
 	t    *testing.T
+	user string
+	box  string // the mailbox that it has selected, and the other one, as this user names them
+	away string
 	dial func() net.Conn
 	nc   net.Conn
 	r    *bufio.Reader
 	list []known
 	said []string // the conversation, to be shown if something is wrong
 
+	command     string // the one under way
 	uidValidity string
 	silent      string // a flag that is being stored silently
 
@@ -131,23 +68,22 @@ type listener struct {
 	surprised map[string]bool
 }
 
-func newListener(t *testing.T, dial func() net.Conn, d dialect) *listener {
-	c := &listener{t: t, dial: dial, dialect: d}
-	c.connect()
-	t.Cleanup(func() { c.nc.Close() })
-	c.do("SELECT INBOX")
-	c.do("UID FETCH 1:* (FLAGS)")
-	return c
-}
-
 // connect begins a session, with no mailbox selected.
 func (c *listener) connect() {
 	c.nc = c.dial()
 	c.r = bufio.NewReader(c.nc)
-	c.do("LOGIN alice secret")
+	c.do("LOGIN " + c.user + " secret")
 	for _, command := range c.setup {
 		c.do(command)
 	}
+}
+
+// begin selects the mailbox and learns what is there.
+func (c *listener) begin() {
+	c.connect()
+	c.list = nil
+	c.do("SELECT " + c.box)
+	c.do("UID FETCH 1:* (FLAGS)")
 }
 
 func (c *listener) String() string {
@@ -161,14 +97,14 @@ func (c *listener) String() string {
 // fail ends the client's work.
 func (c *listener) fail(format string, args ...any) {
 	c.t.Helper()
-	c.t.Errorf("%s: %s\n%s", c.name, fmt.Sprintf(format, args...), strings.Join(c.said[max(0, len(c.said)-30):], "\n"))
+	c.t.Errorf("%s: %s\n%s", c.name, fmt.Sprintf(format, args...), strings.Join(c.said[max(0, len(c.said)-60):], "\n"))
 	c.t.FailNow()
 }
 
 // act sends one command at random, among them such as change flags silently.
 func (c *listener) act(rng *rand.Rand) {
 	if len(c.list) == 0 || rng.IntN(20) == 0 {
-		c.do("APPEND INBOX {3+}\r\nabc")
+		c.do("APPEND " + c.box + " {3+}\r\nabc")
 		return
 	}
 	first := rng.IntN(len(c.list))
@@ -183,7 +119,8 @@ func (c *listener) act(rng *rand.Rand) {
 		uid, set = "UID ", c.list[first].uid+":"+c.list[last].uid
 	}
 	flag := []string{`\Flagged`, `\Answered`, `\Deleted`, `$Work`, `\Seen`}[rng.IntN(5)]
-	switch rng.IntN(14) {
+	to := []string{c.box, c.away, c.away}[rng.IntN(3)]
+	switch rng.IntN(16) {
 	case 0:
 		c.do("NOOP")
 	case 1:
@@ -208,12 +145,10 @@ func (c *listener) act(rng *rand.Rand) {
 		}
 	case 10:
 		if rng.IntN(2) == 0 {
-			c.do(uid + "COPY " + set + " INBOX")
+			c.do(uid + "COPY " + set + " " + to)
 		}
 	case 11:
-		if uid := c.list[first].uid; uid != "" {
-			c.do("UID MOVE " + uid + " INBOX")
-		}
+		c.do(uid + "MOVE " + set + " " + to)
 	case 12:
 		if c.condStore {
 			c.do(fmt.Sprintf("%sSTORE %s (UNCHANGEDSINCE %d) +FLAGS (%s)", uid, set, c.modSeq, flag))
@@ -221,6 +156,15 @@ func (c *listener) act(rng *rand.Rand) {
 	case 13:
 		if c.qresync && rng.IntN(2) == 0 {
 			c.comeBack(rng)
+		}
+	case 14:
+		c.do("IDLE")
+	case 15:
+		if c.qresync && c.complete() {
+			c.cutOff(rng, []string{
+				uid + "STORE " + set + " +FLAGS (" + flag + ")", uid + "MOVE " + set + " " + to,
+				"EXPUNGE", "APPEND " + c.box + " {3+}\r\nabc", "UID FETCH 1:* (FLAGS)",
+			}[rng.IntN(5)])
 		}
 	}
 }
@@ -253,49 +197,61 @@ var (
 	modSeqAt = regexp.MustCompile(`^(?:\*|x) OK \[HIGHESTMODSEQ (\d+)\]`)
 )
 
-// do runs a command and takes in what is said. A message that is gone may make the
-// command fail, nothing else may.
+// do runs a command and takes in what is said.
 func (c *listener) do(command string) {
 	c.t.Helper()
+	c.send(command)
+	for !c.take(c.line()) {
+	}
+}
+
+func (c *listener) send(command string) {
 	c.said = append(c.said, "> "+command)
 	fmt.Fprintf(c.nc, "x %s\r\n", command)
+	c.command = command
 	c.heardOf, c.surprised = map[string]int{}, map[string]bool{}
-	numbered := strings.HasPrefix(command, "FETCH") || strings.HasPrefix(command, "STORE") || strings.HasPrefix(command, "SEARCH")
-	for {
-		line := c.line()
-		if m := modSeqAt.FindStringSubmatch(line); m != nil {
-			c.toldModSeq, _ = strconv.Atoi(m[1])
-		}
-		if m := validity.FindStringSubmatch(line); m != nil {
-			c.uidValidity = m[1]
-		}
-		switch m := response.FindStringSubmatch(line); {
-		case m != nil:
-			n, _ := strconv.Atoi(m[1])
-			c.heard(n, m[2], m[3], numbered)
-		case strings.HasPrefix(line, "* VANISHED "):
-			if numbered || !c.qresync && !c.uidOnly {
-				c.fail("%s", line)
-			}
-			for _, uid := range uidsOf(strings.TrimPrefix(line, "* VANISHED ")) {
-				c.forget(uid)
-			}
-		case strings.HasPrefix(line, "x OK"), strings.HasPrefix(line, "x NO [EXPUNGEISSUED]"), strings.HasPrefix(line, "x NO [MODIFIED"):
-			if strings.HasPrefix(command, "UID FETCH 1:*") {
-				c.explained()
-			}
-			c.endCommand()
-			return
-		case strings.HasPrefix(line, "x "):
+}
+
+// take takes a response in, and says whether it ends the command. A message that is gone
+// may make the command fail, nothing else may.
+func (c *listener) take(line string) (done bool) {
+	c.t.Helper()
+	numbered := strings.HasPrefix(c.command, "FETCH") || strings.HasPrefix(c.command, "STORE") || strings.HasPrefix(c.command, "SEARCH")
+	if m := modSeqAt.FindStringSubmatch(line); m != nil {
+		c.toldModSeq, _ = strconv.Atoi(m[1])
+	}
+	if m := validity.FindStringSubmatch(line); m != nil {
+		c.uidValidity = m[1]
+	}
+	switch m := response.FindStringSubmatch(line); {
+	case m != nil:
+		n, _ := strconv.Atoi(m[1])
+		c.heard(n, m[2], m[3], numbered)
+	case strings.HasPrefix(line, "* VANISHED "):
+		if numbered || !c.qresync && !c.uidOnly {
 			c.fail("%s", line)
-		case strings.HasPrefix(line, "* SEARCH"):
-			for _, n := range strings.Fields(line)[2:] {
-				if n, _ := strconv.Atoi(n); n < 1 || n > len(c.list) {
-					c.fail("found message %d of %d", n, len(c.list))
-				}
+		}
+		for _, uid := range uidsOf(strings.TrimPrefix(line, "* VANISHED ")) {
+			c.forget(uid)
+		}
+	case strings.HasPrefix(line, "x OK"), strings.HasPrefix(line, "x NO [EXPUNGEISSUED]"), strings.HasPrefix(line, "x NO [MODIFIED"):
+		if strings.HasPrefix(c.command, "UID FETCH 1:*") {
+			c.explained()
+		}
+		c.endCommand()
+		return true
+	case strings.HasPrefix(line, "x "):
+		c.fail("%s", line)
+	case strings.HasPrefix(line, "+ "):
+		fmt.Fprint(c.nc, "DONE\r\n")
+	case strings.HasPrefix(line, "* SEARCH"):
+		for _, n := range strings.Fields(line)[2:] {
+			if n, _ := strconv.Atoi(n); n < 1 || n > len(c.list) {
+				c.fail("found message %d of %d", n, len(c.list))
 			}
 		}
 	}
+	return false
 }
 
 // line reads a response, literals in place.

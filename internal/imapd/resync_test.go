@@ -93,11 +93,40 @@ func (c *listener) forget(uid string) {
 // it is told then must be all that there is (RFC 7162 §3.2.5).
 func (c *listener) comeBack(rng *rand.Rand) {
 	c.t.Helper()
-	if slices.ContainsFunc(c.list, func(m known) bool { return m.uid == "" || m.flags == "" }) {
+	if !c.complete() {
 		c.do("UID FETCH 1:* (FLAGS)") // it has not finished with the last time yet
 		return
 	}
 	c.nc.Close()
+	c.resync(rng)
+}
+
+// complete reports whether the client knows UID and flags of every message.
+func (c *listener) complete() bool {
+	return !slices.ContainsFunc(c.list, func(m known) bool { return m.uid == "" || m.flags == "" })
+}
+
+// cutOff loses the connection while a command is answered. The client keeps what it has
+// heard, but knows that this need not be everything.
+func (c *listener) cutOff(rng *rand.Rand, command string) {
+	c.t.Helper()
+	before := c.modSeq
+	c.send(command)
+	for range rng.IntN(4) {
+		if c.take(c.line()) {
+			break
+		}
+	}
+	c.said = append(c.said, "cut off")
+	c.nc.Close()
+	c.toldModSeq, c.heardModSeq, c.modSeq = 0, 0, before
+	c.list = slices.DeleteFunc(c.list, func(m known) bool { return m.uid == "" || m.flags == "" })
+	c.resync(rng)
+}
+
+// resync begins a session with what the client remembers.
+func (c *listener) resync(rng *rand.Rand) {
+	c.t.Helper()
 	had := len(c.list)
 	cached := map[string]string{}
 	uids, match := "", ""
@@ -116,10 +145,10 @@ func (c *listener) comeBack(rng *rand.Rand) {
 		}
 	}
 	c.connect()
-	command := fmt.Sprintf("SELECT INBOX (QRESYNC (%s %d%s))", c.uidValidity, c.modSeq, options)
+	command := fmt.Sprintf("SELECT %s (QRESYNC (%s %d%s))", c.box, c.uidValidity, c.modSeq, options)
 	c.said = append(c.said, "> "+command)
 	fmt.Fprintf(c.nc, "x %s\r\n", command)
-	exists, fresh := 0, false
+	exists, fresh := -1, false
 	for {
 		line := c.line()
 		if m := modSeqAt.FindStringSubmatch(line); m != nil {
@@ -139,7 +168,7 @@ func (c *listener) comeBack(rng *rand.Rand) {
 		}
 		if m := response.FindStringSubmatch(line); m != nil && m[2] == "EXISTS" {
 			n, _ := strconv.Atoi(m[1])
-			fresh = fresh || exists > 0 && n > exists
+			fresh = fresh || exists >= 0 && n > exists
 			exists = n
 		} else if m != nil && m[3] != "" {
 			uid := m[1]

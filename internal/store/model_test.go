@@ -11,7 +11,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"posthorn/internal/blob"
 	"posthorn/internal/fault"
+	"posthorn/internal/kv/enginetest"
 	"posthorn/internal/store"
 )
 
@@ -43,7 +45,8 @@ type client struct {
 
 // machine drives the store and the model side by side.
 type machine struct {
-	subject subject
+	on      enginetest.Machine
+	blobs   blob.Store
 	store   *store.Store
 	account *store.Account
 	model   model
@@ -52,8 +55,8 @@ type machine struct {
 	serial  int
 }
 
-func newMachine(s subject) *machine {
-	m := &machine{subject: s, now: time.Unix(1_700_000_000, 0), clients: map[store.MailboxID]*client{}}
+func newMachine(on enginetest.Machine, blobs blob.Store) *machine {
+	m := &machine{on: on, blobs: blobs, now: time.Unix(1_700_000_000, 0), clients: map[store.MailboxID]*client{}}
 	m.model = model{boxes: map[string]*modelBox{}, used: map[string]map[uint32]bool{}}
 	m.open()
 	return m
@@ -61,7 +64,7 @@ func newMachine(s subject) *machine {
 
 func (m *machine) open() {
 	m.store = store.New(store.Options{
-		Engine: m.subject.engine(), Blobs: m.subject.blobs(), InlineLimit: 200,
+		Engine: m.on.Engine(), Blobs: m.blobs, InlineLimit: 200,
 		Clock: func() time.Time { return m.now },
 	})
 	m.account = m.store.Account(7)
@@ -416,7 +419,7 @@ func (m *machine) Wait(t *rapid.T) {
 
 // Crash loses the power, and whatever was not durable with it.
 func (m *machine) Crash(t *rapid.T) {
-	m.subject.crash()
+	m.on.Crash()
 	m.open()
 	clear(m.clients)
 }
