@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"posthorn/internal/fault"
 	"posthorn/internal/record"
 )
@@ -39,6 +41,9 @@ const (
 
 // treeFeed is the pseudo-mailbox whose feed tells of mailboxes themselves.
 const treeFeed MailboxID = 0
+
+// maxModSeq is above every MODSEQ that is given out (RFC 7162 §7).
+const maxModSeq ModSeq = math.MaxInt64
 
 // feedRecord is what one commit did to one mailbox.
 type feedRecord struct {

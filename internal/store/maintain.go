@@ -122,13 +122,16 @@ func (tx *Tx) sweep(note []byte) error {
 	return tx.w.Delete(note)
 }
 
-// trimFeeds cuts off what is old and in the checkpoint.
+// trimFeeds cuts off what is old and, of mailboxes, in the checkpoint.
 func (a *Account) trimFeeds(ctx context.Context) error {
 	boxes, err := a.Mailboxes(ctx)
 	if err != nil {
 		return err
 	}
 	cutoff := a.store.clock().Add(-feedRetention).Unix()
+	if err := a.trimTree(ctx, cutoff); err != nil {
+		return err
+	}
 	for _, m := range boxes {
 		if floor, err := a.trimmable(ctx, m.ID, cutoff); err != nil || floor == 0 {
 			if err != nil {
@@ -159,18 +162,24 @@ func (a *Account) trimmable(ctx context.Context, id MailboxID, cutoff int64) (fl
 
 // newFloor finds the last of the next limit feed records (0: all) that is old and
 // in the checkpoint; 0 if none is.
-func (m *mailbox) newFloor(r kv.Reader, cutoff int64, limit int) (floor ModSeq, err error) {
-	rg := kv.Range{From: keyFeed(m.ID, m.feedFloor+1), To: keyFeed(m.ID, m.checkpoint+1), Limit: limit}
+func (m *mailbox) newFloor(r kv.Reader, cutoff int64, limit int) (ModSeq, error) {
+	return lastBefore(r, m.ID, m.feedFloor, m.checkpoint, cutoff, limit)
+}
+
+// lastBefore finds the last of a feed's records in (after, upTo], limit of them at the
+// most (0: all), that is not younger than the cutoff; 0 if none is.
+func lastBefore(r kv.Reader, id MailboxID, after, upTo ModSeq, cutoff int64, limit int) (last ModSeq, err error) {
+	rg := kv.Range{From: keyFeed(id, after+1), To: keyFeed(id, upTo+1), Limit: limit}
 	var bad error
 	err = r.Scan(rg, func(k, v []byte) bool {
 		var f *feedRecord
 		if f, bad = decodeFeed(modSeqOf(k), v); bad != nil || f.time > cutoff {
 			return false
 		}
-		floor = f.modSeq
+		last = f.modSeq
 		return true
 	})
-	return floor, errors.Join(err, bad)
+	return last, errors.Join(err, bad)
 }
 
 func (tx *Tx) trimFeed(id MailboxID, cutoff int64) error {

@@ -34,6 +34,11 @@ func metadataPrefix(m MailboxID, who AccountID) []byte {
 // metadataPrefixLength is how long what metadataPrefix makes is: the entry's name follows.
 const metadataPrefixLength = 1 + 4 + 8
 
+// metadataPlace reads what metadataPrefix has put into a key.
+func metadataPlace(k []byte) (MailboxID, AccountID) {
+	return MailboxID(uidOf(k[:5])), AccountID(binary.BigEndian.Uint64(k[5:]))
+}
+
 func keyMetadata(m MailboxID, who AccountID, name string) []byte {
 	return append(metadataPrefix(m, who), name...)
 }
@@ -126,7 +131,7 @@ func (tx *Tx) dropMetadata(id MailboxID) error {
 // copyMetadata gives a mailbox the entries of another.
 func (tx *Tx) copyMetadata(from, to MailboxID) error {
 	return inBatches(tx.w, kv.Prefix(mailboxPrefix('D', from)), func(k, v []byte) error {
-		who := AccountID(binary.BigEndian.Uint64(k[5:]))
+		_, who := metadataPlace(k)
 		return tx.SetMetadata(to, who, MetadataEntry{string(k[metadataPrefixLength:]), append([]byte{}, v...)})
 	})
 }

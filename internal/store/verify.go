@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -106,6 +107,7 @@ func (v *verifier) run(r kv.Reader) (err error) {
 	if err := v.checkACLs(names); err != nil {
 		return err
 	}
+	v.checkTreeFeed()
 	if v.used != v.head.used {
 		v.problem("", 0, "the quota counts %+v, the account has %+v", v.head.used, v.used)
 	}
@@ -204,7 +206,7 @@ func (v *verifier) checkCounters(m *mailbox, snap *Snapshot) {
 // countMetadata: entries belong to a mailbox that exists, or to none.
 func (v *verifier) countMetadata(names map[MailboxID]string) error {
 	return scan(v.r, kv.Prefix([]byte{'D'}), func(k, value []byte) error {
-		id := MailboxID(uidOf(k[:5]))
+		id, _ := metadataPlace(k)
 		if _, ok := names[id]; !ok && id != ServerMetadata {
 			v.problem("", 0, "there is metadata of mailbox %d, which is gone", id)
 		}
@@ -243,6 +245,22 @@ func (v *verifier) checkFeed(m *mailbox) {
 	}
 	if m.checkpoint > m.HighestModSeq || m.feedFloor > m.checkpoint {
 		v.problem(m.Name, 0, "its checkpoint is of MODSEQ %d, its feed begins after %d, HIGHESTMODSEQ is %d", m.checkpoint, m.feedFloor, m.HighestModSeq)
+	}
+}
+
+// checkTreeFeed: the feed of mailboxes can be read, begins behind what was cut off and
+// does not run ahead.
+func (v *verifier) checkTreeFeed() {
+	floor, err := treeFloor(v.r)
+	feed, failed := readFeed(v.r, treeFeed, 0)
+	if err := cmp.Or(err, failed); err != nil {
+		v.problem("", 0, "the feed of mailboxes cannot be read: %v", err)
+		return
+	}
+	for _, f := range feed {
+		if f.modSeq <= floor || f.modSeq > v.head.modSeq {
+			v.problem("", 0, "the feed of mailboxes has MODSEQ %d, it begins after %d and the account is at %d", f.modSeq, floor, v.head.modSeq)
+		}
 	}
 }
 
