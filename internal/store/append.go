@@ -11,10 +11,11 @@ import (
 type AppendOptions struct {
 	Flags        []string  // system flags and keywords; \Recent is ignored
 	InternalDate time.Time // zero: now
+	UIDL         string    // see SetUIDL; "": it is new to POP3 clients
 }
 
 // Append puts a message into a mailbox and gives its UID. Errors: NotFound,
-// OverQuota, Limit (UIDs or keywords used up).
+// OverQuota, Limit (UIDs or keywords used up), Invalid (a flag, a UIDL).
 //
 // It reads the account's head and the mailbox's record, and nothing that grows with
 // the mailbox.
@@ -47,7 +48,11 @@ func (tx *Tx) Append(id MailboxID, m *Message, o AppendOptions) (UID, error) {
 	e := Entry{Flags: flags, Size: uint32(m.Size)}
 	e.identify(email, o.InternalDate)
 	record := m.record(email, tx.now, o.InternalDate)
-	return tx.place(b, e, email, record)
+	uid, err := tx.place(b, e, email, record)
+	if err == nil && o.UIDL != "" {
+		err = tx.putUIDL(id, uid, o.UIDL)
+	}
+	return uid, err
 }
 
 // place gives a message the next UID of a mailbox and stores its record there.

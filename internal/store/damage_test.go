@@ -110,6 +110,9 @@ func TestVerifyFindsDamage(t *testing.T) {
 		{"a note is missing", dropNotes, `message 4: it is not in the mailbox, but its record is`},
 		{"the head is wrong", flip(keyHead, -1), `the quota counts`},
 		{"a mailbox's record is wrong", flip(keyMailbox(archive), 0), `mailbox 6: store: a mailbox's record has version`},
+		{"a note for POP3 without a message", func(w kv.Writer) error {
+			return w.Put(keyPOP3(InboxID, 9), (&POP3Note{UIDL: "x"}).encode())
+		}, `message 9: something is noted of it for POP3, but it has no record`},
 		{"a body without a message", func(w kv.Writer) error { return w.Put(keyBody(99), []byte{1}) }, `the body of content 99 belongs to no message`},
 	}
 	for _, test := range tests {

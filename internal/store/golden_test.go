@@ -66,6 +66,11 @@ func TestStoredForms(t *testing.T) {
 		{"feed", "0280c49fd50c0401018f03014d01ac0278020102010404000501ac02630608", feed.encode(), feed, func(b []byte) (any, error) { return decodeFeed(301, b) }},
 		{"feed of version 1", "0180c49fd50c0401018f03014d01020102010404000501ac02630608", nil, &oldFeed, func(b []byte) (any, error) { return decodeFeed(301, b) }},
 		{
+			"note for POP3", "0103612e3180c49fd50c", (&POP3Note{UIDL: "a.1", Fetched: time.Unix(1_700_000_000, 0)}).encode(),
+			POP3Note{UID: 7, UIDL: "a.1", Fetched: time.Unix(1_700_000_000, 0)},
+			func(b []byte) (any, error) { return decodePOP3Note(7, b) },
+		},
+		{
 			"record", "01010000000000000102000000006553f101000000006553f1009305e8070528656e7629042862732906483a20780d0a0361c3b103010203", encodeRecord(rec.EmailID, rec.SaveDate, rec.InternalDate, true, stored.tail()), rec,
 			func(b []byte) (any, error) {
 				got := &Record{}

@@ -20,6 +20,7 @@ import (
 //	L blob                  a large body that this account refers to
 //	M mailbox               the mailbox: name, counters, keywords
 //	N name                  -> mailbox
+//	P mailbox uid           what is noted of a message for POP3 clients
 //	R mailbox uid           the record of a message: all that a list of mail shows
 //	S name                  a subscription
 //	U mailbox               the key by which access to its messages is granted
@@ -54,6 +55,10 @@ func keyLarge(id string) []byte { return append(key('L', len(id)), id...) }
 func keyMailbox(m MailboxID) []byte { return mailboxPrefix('M', m) }
 
 func keyName(name string) []byte { return append(key('N', len(name)), name...) }
+
+func keyPOP3(m MailboxID, u UID) []byte {
+	return binary.BigEndian.AppendUint32(mailboxPrefix('P', m), uint32(u))
+}
 
 func keyRecord(m MailboxID, u UID) []byte {
 	return binary.BigEndian.AppendUint32(mailboxPrefix('R', m), uint32(u))

@@ -117,6 +117,9 @@ func (tx *Tx) forget(id MailboxID, uid UID, email EmailID) error {
 	if err := tx.w.Delete(keyEmail(email, id, uid)); err != nil {
 		return err
 	}
+	if err := tx.w.Delete(keyPOP3(id, uid)); err != nil {
+		return err
+	}
 	shared := false
 	rg := kv.Prefix(emailPrefix(email))
 	rg.Limit = 1

@@ -299,7 +299,25 @@ func (v *verifier) checkRecords(m *mailbox, snap *Snapshot) error {
 		return nil
 	})
 	missing(^UID(0))
-	return err
+	if err != nil {
+		return err
+	}
+	return v.checkPOP3(m)
+}
+
+// checkPOP3: notes can be read, and are of messages that have a record.
+func (v *verifier) checkPOP3(m *mailbox) error {
+	return inBatches(v.r, kv.Prefix(mailboxPrefix('P', m.ID)), func(k, b []byte) error {
+		uid := uidOf(k)
+		if _, err := decodePOP3Note(uid, b); err != nil {
+			v.problem(m.Name, uid, "%v", err)
+		}
+		_, ok, err := v.r.Get(keyRecord(m.ID, uid))
+		if err == nil && !ok {
+			v.problem(m.Name, uid, "something is noted of it for POP3, but it has no record")
+		}
+		return err
+	})
 }
 
 func (v *verifier) checkMessage(m *mailbox, e Entry, record []byte) error {
