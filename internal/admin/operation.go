@@ -36,6 +36,7 @@ var (
 	DeleteAccount  = Operation[Name, Account]{"account/delete"}
 	ForwardAccount = Operation[Account, Account]{"account/forward"}
 	SetAccount     = Operation[AccountSettings, Account]{"account/set"}
+	SetPOP3        = Operation[POP3Settings, POP3Settings]{"account/pop3"}
 
 	AddAlias    = Operation[Alias, Alias]{"alias/add"}
 	ListAliases = Operation[Nothing, []Alias]{"alias/list"}

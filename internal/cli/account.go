@@ -23,6 +23,7 @@ type accountCommand struct {
 	Enable  accountEnable  `cmd:"" help:"Open an account that was disabled."`
 	Forward accountForward `cmd:"" help:"Send an account's mail on to other addresses."`
 	Set     accountSet     `cmd:"" help:"Change an account's settings."`
+	POP3    accountPOP3    `cmd:"" name:"pop3" help:"Show or change what POP3 clients see of an account."`
 	Delete  accountDelete  `cmd:"" help:"Delete an account."`
 }
 

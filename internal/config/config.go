@@ -36,6 +36,7 @@ type Config struct {
 	Reports    TLSReports
 	Relay      Relay
 	History    History
+	POP3       POP3Policy
 	Search     Search
 	Lists      Lists
 	Limits     Limits
@@ -229,6 +230,12 @@ type Relay struct {
 // History says how long it is known what happened to messages.
 type History struct {
 	Days int // 0: nothing is kept
+}
+
+// POP3Policy is the policy for clients that fetch mail; accounts have settings of their own.
+type POP3Policy struct {
+	Expire     int           // days after which fetched mail is deleted; 0: never
+	LoginDelay time.Duration // between two logins to an account; 0: none
 }
 
 // Search says how mail is searched.

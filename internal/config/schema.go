@@ -88,6 +88,16 @@ func (c *Config) mailTables() []table {
 				doc: "How many days it is kept: about 150 bytes an event, of which a message has one to three. 0 keeps nothing.",
 			},
 		}},
+		{"pop3", "What holds for all who fetch mail by POP3; `posthorn account pop3` has the settings of each account.", []field{
+			{
+				name: "expire", value: orNever(&c.POP3.Expire, 3650), example: "30",
+				doc: "Mail that was fetched and left here is deleted after so many days, unless it is flagged. \"never\" keeps it.",
+			},
+			{
+				name: "login_delay", value: duration(&c.POP3.LoginDelay, 0, 24*time.Hour), example: `"5m"`,
+				doc: "How long a client must wait before it logs in to the same account again; \"0s\": not at all.",
+			},
+		}},
 		{"search", "How SEARCH finds text.", []field{
 			{
 				name: "index", value: boolean(&c.Search.Index),

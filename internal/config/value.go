@@ -175,6 +175,29 @@ func maybe[T any](p **T, kind func(*T) value) value {
 	}
 }
 
+// orNever is a number from 1 on, or "never", which is 0.
+func orNever(p *int, most int64) value {
+	number := count(p, 1, most)
+	return value{
+		read: func(v any, dir string) error {
+			if v == "never" {
+				*p = 0
+				return nil
+			}
+			if number.read(v, dir) != nil {
+				return wantError(v, fmt.Sprintf(`a number from 1 to %d, nor "never"`, most))
+			}
+			return nil
+		},
+		show: func() string {
+			if *p == 0 {
+				return `"never"`
+			}
+			return number.show()
+		},
+	}
+}
+
 func count(p *int, least, most int64) value {
 	return value{
 		read: func(v any, _ string) error {

@@ -21,6 +21,7 @@ type Account struct {
 	Forward  []addr.Address // get its mail, too, or instead; see SetForward
 	NoCopy   bool           // instead
 	Language string         // as in RFC 5646, "zh-CN"; "": not known
+	POP3     POP3
 
 	credential string
 }
@@ -93,10 +94,14 @@ func putNewAccount(w kv.Writer, a Account) error {
 }
 
 func putAccount(w kv.Writer, a Account) error {
-	return put(w, accountKey(a.ID), accountRecord{
+	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Disabled: a.Disabled, Created: a.Created,
 		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language,
-	})
+	}
+	if a.POP3 != (POP3{}) {
+		rec.POP3 = &a.POP3
+	}
+	return put(w, accountKey(a.ID), rec)
 }
 
 // Account finds an account by its address; an alias is not one. Kind of error: NotFound.
@@ -157,10 +162,14 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 	if err != nil {
 		return Account{}, fault.New(fault.Corrupt, "directory: account %d forwards: %w", id, err)
 	}
-	return Account{
+	account := Account{
 		ID: id, Address: address, Disabled: rec.Disabled, Created: rec.Created,
 		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, credential: rec.Credential,
-	}, nil
+	}
+	if rec.POP3 != nil {
+		account.POP3 = *rec.POP3
+	}
+	return account, nil
 }
 
 // Accounts calls fn with every account, in the order in which they were made, until

@@ -66,6 +66,7 @@ type Directory struct {
 	accounts  *memo[addr.Address, Account]
 	signing   *memo[string, []dkim.Key] // by domain
 	rewriters *memo[struct{}, rewriter]
+	expiry    *memo[struct{}, int]
 	stopWatch func()
 }
 
@@ -92,13 +93,14 @@ func New(engine kv.Engine, o Options) *Directory {
 		proven:   newProvenSet(o.Clock),
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
-		signing: newMemo[string, []dkim.Key](),
+		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),
 	}
 	d.stopWatch = engine.Watch(shard, func() {
 		d.resolved.forget()
 		d.accounts.forget()
 		d.signing.forget()
 		d.rewriters.forget()
+		d.expiry.forget()
 	})
 	return d
 }

@@ -17,6 +17,7 @@ import (
 //	"a" AccountID (8 bytes)  accountRecord
 //	"k" domain 00 selector   keyRecord: a key that the domain signs its mail with
 //	"s"                      sequence: the last AccountID given
+//	"p"                      expiryRecord: when mail fetched by POP3 expires at the earliest
 //	"r"                      rewriteRecord: the secrets of return addresses
 //
 // Every value is a version byte and JSON, to which fields can be added.
@@ -27,6 +28,7 @@ const (
 	keyPrefix     = 'k'
 	sequenceKey   = 's'
 	rewriteKey    = 'r'
+	expiryKey     = 'p'
 )
 
 // recordVersion is the first byte of every value. A reader that meets a higher one
@@ -55,6 +57,7 @@ type accountRecord struct {
 	Forward    []string  `json:"forward,omitempty"` // addresses that get a copy of its mail
 	NoCopy     bool      `json:"no_copy,omitempty"` // or get it instead
 	Language   string    `json:"language,omitempty"`
+	POP3       *POP3     `json:"pop3,omitempty"`
 }
 
 type sequenceRecord struct {

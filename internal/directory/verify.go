@@ -20,6 +20,7 @@ import (
 //   - every address is in a domain that is ours and no alias of another;
 //   - a domain that is an alias is one of a domain that is none;
 //   - aliases, forwards and catch-alls point to addresses that are elsewhere or there;
+//   - no account's mail expires sooner than the directory says of all;
 //   - every key is a domain's that is ours, at most one of each algorithm signs, and
 //     those that sign or will are whole.
 func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
@@ -48,6 +49,7 @@ type verification struct {
 	names    map[addr.Address]nameRecord
 	accounts map[AccountID]accountRecord
 	last     AccountID
+	expiry   int               // days
 	signing  map[string]string // selectors of active keys, by domain and algorithm
 	keys     []Key
 }
@@ -87,6 +89,10 @@ func (v *verification) record(key, value []byte) error {
 	case len(key) == 1 && key[0] == sequenceKey:
 		sequence, err := decode[sequenceRecord](key, value)
 		v.last = sequence.Last
+		return err
+	case len(key) == 1 && key[0] == expiryKey:
+		expiry, err := decode[expiryRecord](key, value)
+		v.expiry = expiry.Days
 		return err
 	case len(key) == 1 && key[0] == rewriteKey:
 		_, err := decode[rewriteRecord](key, value)
@@ -158,6 +164,9 @@ func (v *verification) checkAccounts() {
 		}
 		if id > v.last {
 			v.report("account %d (%s) has a number that was never given; the last was %d", id, account.Address, v.last)
+		}
+		if p := account.POP3; p != nil && p.Expire > 0 && (v.expiry == 0 || p.Expire < v.expiry) {
+			v.report("mail of account %s expires after %d days, sooner than that of any", account.Address, p.Expire)
 		}
 		for _, target := range account.Forward {
 			if !v.exists(target) {
