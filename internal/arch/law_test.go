@@ -17,6 +17,7 @@ var floors = map[string]int{
 
 	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3, "internal/kv/enginetest": 3,
 	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
+	"internal/certs": 3,
 
 	"internal/store": 4, "internal/queue": 4, "internal/tlsrpt": 4, "internal/directory": 4, "internal/filter": 4,
 	"internal/dnszone": 4, "internal/history": 4,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/server"
 )
@@ -23,18 +24,26 @@ type checked struct {
 	Hostname  string   `json:"hostname,omitempty"`
 	Listeners int      `json:"listeners,omitempty"`
 	Problems  []string `json:"problems,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"`
 }
 
 func (c *configCheck) Run(e *environment) error {
 	loaded, err := e.loadConfig()
+	var troubles []certs.Trouble
 	if err == nil {
-		err = server.CheckFiles(loaded)
+		troubles, err = server.CheckFiles(loaded)
 	}
 	if err != nil {
 		return e.badConfig(err)
 	}
 	ok := checked{OK: true, File: e.configFile, Hostname: loaded.Hostname, Listeners: len(loaded.Listeners)}
+	for _, t := range troubles {
+		ok.Warnings = append(ok.Warnings, t.String())
+	}
 	return e.print(ok, func(w io.Writer) {
+		for _, warning := range ok.Warnings {
+			fmt.Fprintln(w, "warning:", warning)
+		}
 		fmt.Fprintf(w, "%s is good: %s with %s\n", ok.File, ok.Hostname, count(ok.Listeners, "listener", "listeners"))
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
 	"posthorn/internal/server"
@@ -92,7 +93,7 @@ func (s setup) writeCertificate() error {
 	if ip, err := netip.ParseAddr(s.bind); err == nil && ip.IsLoopback() {
 		hosts = append(hosts, "localhost", s.bind) // how programs on this machine will call it
 	}
-	certificate, key, err := server.SelfSigned(time.Now(), hosts...)
+	certificate, key, err := certs.SelfSign(time.Now(), hosts...)
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,7 @@ import (
 
 // check looks at what only makes sense together, once every value is good by itself.
 func (r *reader) check(c *Config) {
-	switch {
-	case c.TLS.Certificate != "" && c.TLS.Key == "":
-		r.problem("tls.certificate", "has no key beside it; want key = \"key.pem\"")
-	case c.TLS.Certificate == "" && c.TLS.Key != "":
-		r.problem("tls.key", "has no certificate beside it; want certificate = \"cert.pem\"")
-	}
+	r.tls(c)
 	switch {
 	case c.Store.Engine == Postgres && c.Store.DSN == "":
 		r.problem("store.dsn", `is missing; engine "postgres" wants something like dsn = "postgres://posthorn@db.example.test/posthorn"`)
@@ -54,7 +49,7 @@ func (r *reader) listeners(c *Config) {
 	taken := map[string]Protocol{}
 	for i, l := range c.Listeners {
 		path := listenerKey + "." + strconv.Itoa(i)
-		r.listener(path, l, c.TLS)
+		r.listener(path, l, c.OffersTLS())
 		if other, ok := taken[l.Address]; ok && !anyPort(l.Address) {
 			r.problem(path+".address", "%q is taken by the listener for %s already", l.Address, other)
 		}
@@ -62,11 +57,11 @@ func (r *reader) listeners(c *Config) {
 	}
 }
 
-func (r *reader) listener(path string, l Listener, t TLS) {
+func (r *reader) listener(path string, l Listener, tls bool) {
 	switch {
 	case len(l.XClient) > 0 && !l.Protocol.TakesMail():
 		r.problem(path+".xclient", "is only for smtp, submission, submissions and lmtp, not for %q", l.Protocol)
-	case t.Offered():
+	case tls:
 	case l.Protocol.ImplicitTLS():
 		r.problem(path+".protocol", "%q needs a certificate; want [tls] with certificate and key", l.Protocol)
 	case l.Protocol.LogsIn() && !l.PlaintextAuth:

@@ -28,6 +28,7 @@ type Config struct {
 	DataDir    string
 	Listeners  []Listener
 	TLS        TLS
+	OtherTLS   []TLS // for the names in these certificates; TLS is for all others
 	Store      Store
 	Blob       Blob
 	Queue      Queue
@@ -52,6 +53,9 @@ type Listener struct {
 	ProxyProtocol []netip.Prefix // peers that must send a PROXY header
 	PlaintextAuth bool           // authentication without TLS
 	XClient       []netip.Prefix // peers that may speak for others by XCLIENT and XFORWARD
+
+	ClientCertificates        string // PEM file of the authorities whose certificates clients are asked for; "": they are not
+	RequireClientCertificates bool   // those that have none are refused
 }
 
 // Protocol is what is spoken on a listener.
@@ -103,13 +107,13 @@ func (p Protocol) HighPort() int {
 	}[p]
 }
 
-// TLS names the certificate for all listeners.
+// TLS names a certificate.
 type TLS struct {
-	Certificate, Key string // PEM files; both empty: no TLS
+	Certificate, Key string // PEM files; both empty: none
 }
 
-// Offered says that there is a certificate.
-func (t TLS) Offered() bool { return t.Certificate != "" }
+// OffersTLS says that there is a certificate to show.
+func (c *Config) OffersTLS() bool { return c.TLS.Certificate != "" || len(c.OtherTLS) > 0 }
 
 // The engines that Store and Blob can name.
 const (

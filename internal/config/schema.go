@@ -31,10 +31,10 @@ func (c *Config) machineTables() []table {
 				doc: "Where mail and accounts are kept. Relative paths start at this file's directory.",
 			},
 		}},
-		{"tls", "The certificate for all listeners. It is read again on SIGHUP.", []field{
+		{"tls", "The certificate for all listeners. Files that change are read again by themselves.", []field{
 			{
 				name: "certificate", value: path(&c.TLS.Certificate), example: `"cert.pem"`,
-				doc: "PEM file with the certificate and its chain. Without it no listener offers TLS.",
+				doc: "PEM file with the certificate and its chain. Without any certificate no listener offers TLS.",
 			},
 			{name: "key", value: path(&c.TLS.Key), example: `"key.pem"`, doc: "PEM file with the private key."},
 		}},
@@ -172,7 +172,7 @@ func (c *Config) arrays() []array {
 	for i := range c.Routes {
 		routes.tables = append(routes.tables, c.Routes[i].fields())
 	}
-	return []array{listeners, routes, c.allowances(), c.quirks()}
+	return []array{listeners, c.certificates(), routes, c.allowances(), c.quirks()}
 }
 
 // fields are the keys of a [[listener]].
@@ -197,6 +197,14 @@ func (l *Listener) fields() []field {
 		{
 			name: "xclient", value: prefixes(&l.XClient), example: `["127.0.0.1/32"]`,
 			doc: "Proxies and filters in front of smtp, submission or lmtp that may say whom they stand for (XCLIENT, XFORWARD of Postfix). They are believed.",
+		},
+		{
+			name: "client_certificates", value: path(&l.ClientCertificates), example: `"ca.pem"`,
+			doc: "Ask clients for a certificate of one of the authorities in this PEM file, which they can log in with (SASL EXTERNAL). It is read again on SIGHUP.",
+		},
+		{
+			name: "require_client_certificate", value: boolean(&l.RequireClientCertificates),
+			doc: "Refuse TLS to clients that show none.",
 		},
 	}
 }

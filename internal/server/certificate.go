@@ -2,93 +2,82 @@ package server
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io/fs"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
+	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
 )
 
-// certificate is the one certificate of all listeners. It can be exchanged while
-// handshakes are under way.
-type certificate struct {
-	current atomic.Pointer[tls.Certificate] // nil: TLS is not offered
+// tlsFiles are the files that a configuration names for TLS, read.
+type tlsFiles struct {
+	shown   *certs.Loaded
+	clients authorities
 }
 
-// loadCertificate reads the certificate from its files.
-func loadCertificate(files config.TLS, hostname string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{}
-	loaded, err := readCertificate(files)
-	if err != nil {
-		return nil, err
+// authorities are those whose certificates clients are asked for, in PEM, by the file
+// that they were read from.
+type authorities map[string]string
+
+func readTLS(c *config.Config) (tlsFiles, error) {
+	o := certs.Options{Hostname: c.Hostname, Default: certs.File(c.TLS)}
+	for _, f := range c.OtherTLS {
+		o.Files = append(o.Files, certs.File(f))
 	}
-	c.current.Store(loaded)
-	warnOfCertificate(loaded, hostname, log)
-	return c, nil
+	shown, err := certs.Read(o, time.Now())
+	failed := []error{err}
+	clients := authorities{}
+	for _, l := range c.Listeners {
+		if file := l.ClientCertificates; file != "" {
+			clients[file], err = certs.Authorities(file)
+			failed = append(failed, err)
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return tlsFiles{}, fault.New(fault.Invalid, "%w", err)
+	}
+	return tlsFiles{shown, clients}, nil
 }
 
-func readCertificate(files config.TLS) (*tls.Certificate, error) {
-	if !files.Offered() {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
-	var unreadable *fs.PathError
-	if errors.As(err, &unreadable) { // names the file
-		return nil, fault.New(fault.Invalid, "tls: %w", err)
-	}
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "tls: certificate %s, key %s: %w", files.Certificate, files.Key, err)
-	}
-	return &pair, nil
+// useTLS goes over to what readTLS has read.
+func (s *Server) useTLS(files tlsFiles) {
+	s.certs.Use(files.shown)
+	s.clients = files.clients
 }
 
-// warnOfCertificate tells what is wrong with a certificate that clients will not
-// like, but that can be used.
-func warnOfCertificate(c *tls.Certificate, hostname string, log *slog.Logger) {
-	if c == nil {
-		return
+// shown are the certificates that are shown, or would be if a server ran.
+func (d *Data) shown(c *config.Config) *certs.Set {
+	if len(d.certs.All()) > 0 {
+		return d.certs
 	}
-	if now := time.Now(); now.After(c.Leaf.NotAfter) || now.Before(c.Leaf.NotBefore) {
-		log.Warn("certificate is not valid now", "from", c.Leaf.NotBefore, "until", c.Leaf.NotAfter)
+	set := certs.New(time.Now, slog.New(slog.DiscardHandler))
+	if files, err := readTLS(c); err == nil { // whoever starts the server will say what is wrong
+		set.Use(files.shown)
 	}
-	if err := c.Leaf.VerifyHostname(hostname); err != nil {
-		log.Warn("certificate is not for this host", "hostname", hostname, "for", names(c.Leaf))
-	}
+	return set
 }
 
-func names(leaf *x509.Certificate) []string {
-	all := append([]string(nil), leaf.DNSNames...)
-	for _, ip := range leaf.IPAddresses {
-		all = append(all, ip.String())
-	}
-	return all
-}
-
-// config is how TLS is spoken on a listener; nil if it is not.
-func (c *certificate) config(p config.Protocol) *tls.Config {
-	if c.current.Load() == nil {
+// tls is how TLS is spoken on a listener; nil if it is not.
+func (s *Server) tls(set settings) *tls.Config {
+	if !set.TLS {
 		return nil
 	}
-	return &tls.Config{
-		// RFC 8996: nothing older. Suites and curves are Go's choice, which is
-		// kept up to date.
-		MinVersion: tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return c.current.Load(), nil
-		},
-		// Servers that send mail keep tickets for long and offer them to whoever
-		// answers; programs of users gain from coming back quickly.
-		SessionTicketsDisabled: !p.LogsIn(),
-	}
+	return s.certs.Config(certs.Listener{
+		Tickets: set.Listener.Protocol.LogsIn(), ClientCAs: set.ClientCAs, Required: set.Listener.RequireClientCertificates,
+	})
 }
 
-// CheckFiles tells whether the files that a configuration names can be used.
-func CheckFiles(c *config.Config) error {
-	_, err := readCertificate(c.TLS)
+// CheckFiles tells whether the files that a configuration names can be used, and what
+// is wrong with certificates that can.
+func CheckFiles(c *config.Config) (warnings []certs.Trouble, err error) {
+	files, err := readTLS(c)
 	_, wrong := routes(c.Routes)
-	return errors.Join(err, wrong)
+	if err := errors.Join(err, wrong); err != nil {
+		return nil, err
+	}
+	set := certs.New(time.Now, slog.New(slog.DiscardHandler))
+	set.Use(files.shown)
+	return set.Troubles(), nil
 }

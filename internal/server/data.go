@@ -13,6 +13,7 @@ import (
 	"posthorn/internal/admin"
 	"posthorn/internal/blob"
 	"posthorn/internal/blob/fsblob"
+	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
@@ -45,7 +46,8 @@ type Data struct {
 
 	engine kv.Engine
 	blobs  blob.Store
-	trail  obs.Trail // log, and history
+	trail  obs.Trail  // log, and history
+	certs  *certs.Set // empty until a server runs
 	router *deliver.Router
 	config atomic.Pointer[config.Config]
 	// resolver asks the name servers of the configuration; it is made when it is needed.
@@ -85,6 +87,7 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
 	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
 	d.config.Store(c)
+	d.certs = certs.New(time.Now, log)
 	d.resolver = sync.OnceValue(func() *dns.Resolver { return dns.New(resolverOptions(c.DNS, log)) })
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.History = newHistory(c, engine, log)

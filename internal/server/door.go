@@ -26,10 +26,11 @@ type settings struct {
 	Relay      config.Relay
 	Hostname   string
 	TLS        bool
+	ClientCAs  string // PEM; "": clients are not asked for certificates
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Allowances, c.Quirks, c.Relay, c.Hostname, c.TLS.Offered()}
+	return settings{l, c.Limits, c.Allowances, c.Quirks, c.Relay, c.Hostname, c.OffersTLS(), s.clients[l.ClientCertificates]}
 }
 
 // openDoor begins to accept on a socket.

@@ -18,7 +18,7 @@ func (s *Server) face(set settings) wire.Options {
 	l := set.Listener
 	o := wire.Options{
 		Protocol:      string(l.Protocol),
-		TLS:           s.certificate.config(l.Protocol),
+		TLS:           s.tls(set),
 		ImplicitTLS:   l.Protocol.ImplicitTLS(),
 		ProxyFrom:     l.ProxyProtocol,
 		Exempt:        set.Limits.Exempt,

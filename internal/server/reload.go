@@ -21,7 +21,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	if s.stopped {
 		return fault.New(fault.Unavailable, "server: shutting down")
 	}
-	cert, err := readCertificate(c.TLS)
+	files, err := readTLS(c)
 	if err != nil {
 		return err
 	}
@@ -39,8 +39,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	// From here on nothing fails.
-	s.certificate.current.Store(cert)
-	warnOfCertificate(cert, c.Hostname, s.log)
+	s.useTLS(files)
 	s.warnOfRestart(c)
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)

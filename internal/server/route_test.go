@@ -15,7 +15,7 @@ func TestRoutePasswords(t *testing.T) {
 	c := testConfig(t, config.SMTP)
 	file := filepath.Join(t.TempDir(), "password")
 	c.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{"smtp.isp.example"}, User: "alice", PasswordFile: file}}
-	if err := CheckFiles(c); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := CheckFiles(c); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("without the file: %v", err)
 	}
 	for text, want := range map[string]string{"secret\nrest\n": "secret", "\n": "", "": ""} {

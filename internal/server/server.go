@@ -3,7 +3,7 @@
 // which limits, which certificate: all of it is put together here, in plain calls,
 // and handed down; no package below looks anything up.
 //
-// The flow of Start: certificate (certificate.go) -> engine, bodies, store and
+// The flow of Start: certificates (certificate.go) -> engine, bodies, store and
 // directory and queue (data.go) -> control socket (control.go) -> all listening
 // sockets (socket.go) -> a door for each listener (door.go), with its protocol's face
 // behind it (face.go) -> the way out of the queue (relay.go, turn.go) -> what goes on in the
@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/dns"
 	"posthorn/internal/fault"
@@ -33,20 +34,21 @@ import (
 
 // Server is a running mail server.
 type Server struct {
-	log         *slog.Logger
-	data        *Data
-	certificate *certificate
-	control     *control
-	resolver    *dns.Resolver
-	tempDir     string // for messages that are being checked
-	relay       *relay // nil: mail for other servers is refused
-	register    *register
-	indexing    bool // searches use the index, which is kept up to date
-	background  []*background
-	maildrops   *pop3d.Locks // one session each, over all listeners
+	log        *slog.Logger
+	data       *Data
+	certs      *certs.Set
+	control    *control
+	resolver   *dns.Resolver
+	tempDir    string // for messages that are being checked
+	relay      *relay // nil: mail for other servers is refused
+	register   *register
+	indexing   bool // searches use the index, which is kept up to date
+	background []*background
+	maildrops  *pop3d.Locks // one session each, over all listeners
 
 	mu      sync.Mutex // guards what follows
 	config  *config.Config
+	clients authorities
 	doors   []*door
 	retired []*door // closed by a reload, but with connections that go on
 	stopped bool
@@ -54,7 +56,7 @@ type Server struct {
 
 // Start starts a server. When it returns without an error, every listener accepts.
 func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, error) {
-	cert, err := loadCertificate(c.TLS, c.Hostname, log)
+	files, err := readTLS(c)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +64,7 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 	if err != nil {
 		return nil, err
 	}
-	s, err := startOn(ctx, data, cert, c, log)
+	s, err := startOn(ctx, data, files, c, log)
 	if err != nil {
 		return nil, errors.Join(err, data.Close())
 	}
@@ -70,12 +72,13 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 }
 
 // startOn starts a server on data that is open. If it fails, that stays open.
-func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Config, log *slog.Logger) (*Server, error) {
+func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{
-		log: log, data: data, certificate: cert, config: c, maildrops: pop3d.NewLocks(),
+		log: log, data: data, certs: data.certs, config: c, maildrops: pop3d.NewLocks(),
 		resolver: data.resolver(), tempDir: c.TempDir(),
 		register: newRegister(c.Lists, log), indexing: c.Search.Index,
 	}
+	s.useTLS(files)
 	err := inbound.PrepareTempDir(s.tempDir)
 	if err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func startOn(ctx context.Context, data *Data, cert *certificate, c *config.Confi
 	s.relay.start()
 	s.background = []*background{
 		startMaintenance(log, data.Store.Maintain, data.History.Forget, s.relay.tidy), startMemory(),
-		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(),
+		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch),
 	}
 	if s.indexing {
 		s.background = append(s.background, startBackground(data.Index.Run))

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"posthorn/internal/admin"
+	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
 )
@@ -56,7 +57,7 @@ func testConfig(t *testing.T, protocols ...config.Protocol) *config.Config {
 
 func writeCertificate(t *testing.T, files config.TLS, host string) {
 	t.Helper()
-	cert, key, err := SelfSigned(time.Now(), host)
+	cert, key, err := certs.SelfSign(time.Now(), host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func TestReloadCertificate(t *testing.T) {
 	if name := certificateName(t, s.Address(config.SMTP)); name != "new.example.test" {
 		t.Errorf("certificate of %s", name)
 	}
-	if !strings.Contains(log.String(), "certificate is not for this host") {
+	if !strings.Contains(log.String(), "it is not for mail.example.test, but for new.example.test") {
 		t.Errorf("no warning: %s", log)
 	}
 }

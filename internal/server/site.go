@@ -20,11 +20,9 @@ func (d *Data) site() dnszone.Site {
 			s.Services = append(s.Services, dnszone.Service{Name: string(l.Protocol), Port: portOf(l)})
 		}
 	}
-	if pair, err := readCertificate(c.TLS); err == nil && pair != nil {
-		for _, der := range pair.Certificate {
-			if certificate, err := x509.ParseCertificate(der); err == nil {
-				s.Certificates = append(s.Certificates, certificate)
-			}
+	for _, der := range d.shown(c).Chain(c.Hostname) {
+		if certificate, err := x509.ParseCertificate(der); err == nil {
+			s.Certificates = append(s.Certificates, certificate)
 		}
 	}
 	return s

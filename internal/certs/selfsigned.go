@@ -1,4 +1,4 @@
-package server
+package certs
 
 import (
 	"crypto/ecdsa"
@@ -18,16 +18,16 @@ import (
 // it, and it is to be replaced by a real one anyway.
 const selfSignedYears = 10
 
-// SelfSigned makes a key and a certificate that signs itself, for a server to begin
+// SelfSign makes a key and a certificate that signs itself, for a server to begin
 // with. hosts are names and IP addresses; both results are PEM.
-func SelfSigned(now time.Time, hosts ...string) (certificate, key []byte, err error) {
+func SelfSign(now time.Time, hosts ...string) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fault.New(fault.Internal, "server: %w", err)
+		return nil, nil, fault.New(fault.Internal, "certs: %w", err)
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return nil, nil, fault.New(fault.Internal, "server: %w", err)
+		return nil, nil, fault.New(fault.Internal, "certs: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
@@ -48,11 +48,11 @@ func SelfSigned(now time.Time, hosts ...string) (certificate, key []byte, err er
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
-		return nil, nil, fault.New(fault.Internal, "server: %w", err)
+		return nil, nil, fault.New(fault.Internal, "certs: %w", err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return nil, nil, fault.New(fault.Internal, "server: %w", err)
+		return nil, nil, fault.New(fault.Internal, "certs: %w", err)
 	}
 	encode := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", keyDER), nil
