@@ -10,6 +10,7 @@
 package sasl
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strings"
 
@@ -81,6 +82,9 @@ func Decode(line []byte) ([]byte, error) {
 }
 
 func decodeBase64(line []byte) ([]byte, error) {
+	if bytes.ContainsAny(line, "\r\n") { // which the decoder would skip
+		return nil, fault.New(fault.Invalid, "sasl: response is not base64")
+	}
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(line)))
 	n, err := base64.StdEncoding.Decode(out, line)
 	if err != nil {
