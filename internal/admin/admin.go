@@ -55,10 +55,11 @@ type AccountDetails struct {
 	Mailboxes []Mailbox `json:"mailboxes"`
 	Messages  int64     `json:"messages"`
 	Bytes     int64     `json:"bytes"`
-	Quota     int64     `json:"quota"` // bytes; 0: none
+	Quota     int64     `json:"quota"` // bytes; 0: none; below 0: nothing may come in
 
 	MaxMessages  int64 `json:"max_messages,omitempty"`
 	MaxMailboxes int64 `json:"max_mailboxes,omitempty"`
+	MaxMetadata  int64 `json:"max_metadata,omitempty"`
 }
 
 // Mailbox is a mailbox of an account.
@@ -84,6 +85,7 @@ type AccountSettings struct {
 	Quota     *int64  `json:"quota,omitempty"`     // bytes; 0: none
 	Messages  *int64  `json:"messages,omitempty"`  // at most so many; 0: no limit
 	Mailboxes *int64  `json:"mailboxes,omitempty"` // likewise
+	Metadata  *int64  `json:"metadata,omitempty"`  // bytes; 0: no limit
 }
 
 // Credentials name an account and a password for it, plain or {SCHEME}hash.

@@ -95,7 +95,7 @@ func (a *Admin) mail(ctx context.Context, details *AccountDetails) error {
 	}
 	quota, err := account.Quota(ctx)
 	details.Bytes, details.Quota = quota.Used.Bytes, quota.Limit.Bytes
-	details.MaxMessages, details.MaxMailboxes = quota.Limit.Messages, quota.Limit.Mailboxes
+	details.MaxMessages, details.MaxMailboxes, details.MaxMetadata = quota.Limit.Messages, quota.Limit.Mailboxes, quota.Limit.Annotations
 	return err
 }
 

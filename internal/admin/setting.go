@@ -25,10 +25,10 @@ func (a *Admin) setAccount(ctx context.Context, r AccountSettings) (Account, err
 }
 
 func (a *Admin) setLimits(ctx context.Context, id store.AccountID, r *AccountSettings) error {
-	if r.Quota == nil && r.Messages == nil && r.Mailboxes == nil {
+	if r.Quota == nil && r.Messages == nil && r.Mailboxes == nil && r.Metadata == nil {
 		return nil
 	}
-	for _, n := range []*int64{r.Quota, r.Messages, r.Mailboxes} {
+	for _, n := range []*int64{r.Quota, r.Messages, r.Mailboxes, r.Metadata} {
 		if n != nil && *n < 0 {
 			return fault.New(fault.Invalid, "%d is no limit; want a number above 0, or 0 for no limit", *n)
 		}
@@ -36,7 +36,10 @@ func (a *Admin) setLimits(ctx context.Context, id store.AccountID, r *AccountSet
 	return a.o.Store.Account(id).Update(ctx, func(tx *store.Tx) error {
 		limit := tx.Quota().Limit
 		for _, set := range []struct{ to, what *int64 }{
-			{&limit.Bytes, r.Quota}, {&limit.Messages, r.Messages}, {&limit.Mailboxes, r.Mailboxes},
+			{&limit.Bytes, r.Quota},
+			{&limit.Messages, r.Messages},
+			{&limit.Mailboxes, r.Mailboxes},
+			{&limit.Annotations, r.Metadata},
 		} {
 			if set.what != nil {
 				*set.to = *set.what

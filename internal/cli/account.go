@@ -132,8 +132,8 @@ func (c *accountShow) Run(e *environment) error {
 	}
 	return e.print(a, func(w io.Writer) {
 		quota := ""
-		if a.Quota > 0 {
-			quota = " of " + bytesText(a.Quota)
+		if a.Quota != 0 {
+			quota = " of " + bytesText(max(a.Quota, 0))
 		}
 		table(w, [][]string{
 			{"address", a.Address},

@@ -47,15 +47,16 @@ type accountSet struct {
 	Quota     *sizeLimit  `help:"How much mail it may hold, such as 2GB; none: no limit." placeholder:"SIZE"`
 	Messages  *countLimit `help:"How many messages it may hold; none: no limit." placeholder:"NUMBER"`
 	Mailboxes *countLimit `help:"How many mailboxes it may have; none: no limit." placeholder:"NUMBER"`
+	Metadata  *sizeLimit  `help:"How much metadata its mailboxes may have; none: no limit." placeholder:"SIZE"`
 }
 
 func (c *accountSet) Run(e *environment) error {
-	if c.Language == nil && c.Quota == nil && c.Messages == nil && c.Mailboxes == nil {
-		return fault.New(fault.Invalid, "what is to be set? There are: --language TAG, --quota SIZE, --messages NUMBER, --mailboxes NUMBER")
+	if c.Language == nil && c.Quota == nil && c.Messages == nil && c.Mailboxes == nil && c.Metadata == nil {
+		return fault.New(fault.Invalid, "what is to be set? There are: --language TAG, --quota SIZE, --messages NUMBER, --mailboxes NUMBER, --metadata SIZE")
 	}
 	a, err := call(e, admin.SetAccount, admin.AccountSettings{
 		Address: c.Address, Language: c.Language,
-		Quota: (*int64)(c.Quota), Messages: (*int64)(c.Messages), Mailboxes: (*int64)(c.Mailboxes),
+		Quota: (*int64)(c.Quota), Messages: (*int64)(c.Messages), Mailboxes: (*int64)(c.Mailboxes), Metadata: (*int64)(c.Metadata),
 	})
 	if err != nil {
 		return err
@@ -72,6 +73,9 @@ func (c *accountSet) Run(e *environment) error {
 		}
 		if c.Mailboxes != nil {
 			fmt.Fprintf(w, "mailboxes of %s: %s\n", a.Address, orNone(int64(*c.Mailboxes), atMost))
+		}
+		if c.Metadata != nil {
+			fmt.Fprintf(w, "metadata of %s: %s\n", a.Address, orNone(int64(*c.Metadata), bytesText))
 		}
 	})
 }

@@ -22,6 +22,9 @@ func (r *reader) check(c *Config) {
 			r.problem("quirk."+strconv.Itoa(i), `changes nothing; want without = ["COMPRESS=DEFLATE"] or with = ["UIDONLY"]`)
 		}
 	}
+	if c.IMAP.MessageLimit > 0 && c.IMAP.SaveLimit > 0 { // RFC 9738 §3: one of them is announced
+		r.problem("imap.save_limit", "is for servers without message_limit, which counts for COPY and APPEND, too; want one of the two")
+	}
 	for i, route := range c.Routes {
 		r.route("route."+strconv.Itoa(i), route)
 	}

@@ -39,6 +39,7 @@ type Config struct {
 	History    History
 	POP3       POP3Policy
 	Search     Search
+	IMAP       IMAPSettings
 	Lists      Lists
 	Limits     Limits
 	Allowances []Allowance

@@ -15,7 +15,7 @@ type table struct {
 // tables are the file's tables but for those that there may be several of, in the
 // order in which they are written, bound to this Config.
 func (c *Config) tables() []table {
-	return slices.Concat(c.machineTables(), c.mailTables(), c.policyTables(), c.logTables())
+	return slices.Concat(c.machineTables(), c.mailTables(), []table{c.imapTable()}, c.policyTables(), c.logTables())
 }
 
 // machineTables are the tables about the server itself, and where it keeps things.

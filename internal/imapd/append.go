@@ -84,7 +84,7 @@ func (s *session) receive(ctx context.Context, up *upload) error {
 }
 
 // appendLimit is the size of the largest message that is taken (RFC 7889 §2).
-func (srv *Server) appendLimit() string { return strconv.FormatInt(srv.maxMessage, 10) }
+func (s *session) appendLimit() string { return "=" + strconv.FormatInt(s.srv.maxMessage, 10) }
 
 // mayAppend reports why a message will not be taken.
 func (s *session) mayAppend(ctx context.Context, up *upload, m *imapwire.AppendMessage) error {
@@ -98,6 +98,8 @@ func (s *session) mayAppend(ctx context.Context, up *upload, m *imapwire.AppendM
 		return errTooBig
 	case len(up.parts) >= maxAppendMessages || up.memory+min(size, largeMessage) > maxAppendMemory:
 		return no("LIMIT", "Too many messages for one APPEND")
+	case s.savesTooMany(len(up.parts) + 1):
+		return s.errTooManySaved()
 	case len(up.parts) > 0:
 		return nil
 	}

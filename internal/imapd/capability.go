@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ type capability struct {
 
 	// asked: only who is named in a Quirk gets it, since a client in wide use trips over it.
 	asked bool
-	value func(srv *Server) string // what follows the name; nil: nothing
+	value func(s *session) string // what follows the name; nil: nothing
 }
 
 // capabilities is all that works here, one row each, in the order in which it is told.
@@ -38,6 +39,7 @@ var capabilities = []capability{
 	{name: "CONDSTORE", in: anyState},
 	{name: "QRESYNC", in: anyState},
 	{name: "UTF8=ACCEPT", in: anyState},
+	{name: "UIDBATCHES", in: anyState},
 	{name: "UIDONLY", in: anyState, asked: true}, // Outlook enables it and then uses message numbers
 	{name: "NOTIFY", in: anyState},
 	{name: "CREATE-SPECIAL-USE", in: anyState},
@@ -51,6 +53,7 @@ var capabilities = []capability{
 	{name: "METADATA-SERVER", in: loggedIn},
 	{name: "LIST-METADATA", in: loggedIn},
 	{name: "QUOTA", in: loggedIn},
+	{name: "QUOTASET", in: loggedIn, when: (*session).isAdministrator},
 	{name: "QUOTA=RES-STORAGE", in: loggedIn},
 	{name: "QUOTA=RES-MESSAGE", in: loggedIn},
 	{name: "QUOTA=RES-MAILBOX", in: loggedIn},
@@ -81,13 +84,30 @@ var capabilities = []capability{
 	{name: "URLAUTH=BINARY", in: anyState},
 	{name: "URL-PARTIAL", in: anyState},
 	{name: "INPROGRESS", in: anyState},
-	{name: "APPENDLIMIT=", in: anyState, value: (*Server).appendLimit},
+	{name: "APPENDLIMIT", in: anyState, value: (*session).appendLimit},
+	{name: "MESSAGELIMIT", in: loggedIn, when: (*session).isLimited, value: (*session).limitValue},
+	{name: "SAVELIMIT", in: loggedIn, when: (*session).savesLimited, value: (*session).saveLimitValue},
 	{name: "COMPRESS=DEFLATE", in: loggedIn, when: (*session).mayCompress},
 	{name: "UNAUTHENTICATE", in: loggedIn},
 	{name: "LANGUAGE", in: anyState},
 
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
 	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1
+}
+
+// fixed are the capabilities without which there is no session to speak of.
+var fixed = []string{"IMAP4rev1", "IMAP4rev2", "STARTTLS", "LOGINDISABLED"}
+
+// Extensions gives the names of what a Quirk may withhold.
+func Extensions() []string {
+	var names []string
+	for i := range capabilities {
+		if name := capabilities[i].name; !slices.Contains(fixed, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // capability is CAPABILITY (RFC 3501 §6.1.1).
@@ -107,7 +127,7 @@ func (s *session) capabilities() string {
 		if c := &capabilities[i]; c.in&state != 0 && (c.when == nil || c.when(s)) && !s.lacks(c.name) {
 			list.WriteString(c.name)
 			if c.value != nil {
-				list.WriteString(c.value(s.srv))
+				list.WriteString(c.value(s))
 			}
 			list.WriteByte(' ')
 		}

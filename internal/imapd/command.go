@@ -5,6 +5,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/imapwire"
+	"posthorn/internal/store"
 )
 
 // states is a set of session states (RFC 3501 §3).
@@ -80,6 +81,7 @@ var commands = map[string]spec{
 	"CLOSE":        {in: selected, run: (*session).closeMailbox},
 	"UNSELECT":     {in: selected, run: (*session).unselect},
 	"EXPUNGE":      {in: selected, run: (*session).expunge, expunges: true},
+	"UIDBATCHES":   {in: selected, run: (*session).uidBatches},
 	"SEARCH":       {in: selected, run: (*session).search, numbered: true},
 	"THREAD":       {in: selected, run: (*session).thread, numbered: true},
 	"SORT":         {in: selected, run: (*session).sort, numbered: true},
@@ -103,11 +105,13 @@ var commands = map[string]spec{
 
 // command is a command under way.
 type command struct {
-	tag  string
-	name string // as in commands
-	uid  bool   // its numbers are UIDs
-	code string // response code of its OK, without brackets
-	spec spec
+	tag    string
+	name   string    // as in commands
+	uid    bool      // its numbers are UIDs
+	code   string    // response code of its OK, without brackets
+	looked int       // messages that it has searched so far
+	stop   store.UID // if not 0, messages below this UID were left out (RFC 9738)
+	spec   spec
 
 	replied bool // the handler has sent the tagged reply itself
 }
@@ -222,6 +226,7 @@ func (s *session) finish(ctx context.Context, c *command, err error) error {
 	if err := s.tellAround(ctx); err != nil {
 		return err
 	}
+	s.tellLimit(c, err == nil)
 	switch {
 	case err != nil:
 		s.line(c.tag, " NO ", s.text(r))

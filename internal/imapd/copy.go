@@ -69,6 +69,9 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 	case sel.empty():
 		return result, nil
 	}
+	if sel.uids, err = s.mayTransfer(c, sel.uids); err != nil {
+		return result, err
+	}
 	p, err := s.place(ctx, name, store.RightInsert)
 	if err != nil {
 		return result, err

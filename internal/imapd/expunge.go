@@ -20,7 +20,7 @@ func (s *session) expunge(ctx context.Context, c *command) error {
 		if err != nil {
 			return err
 		}
-		uids = sel.uids
+		uids = s.limitedDeleted(c, sel.uids)
 	}
 	if !s.dec.End() {
 		return s.syntax()

@@ -31,6 +31,9 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 		return err
 	}
 	if o.Partial != nil {
+		if err := s.limitedPartial(o.Partial); err != nil {
+			return err
+		}
 		sel.uids = s.box.view.partial(sel.uids, o.Partial)
 	}
 	if o.ChangedSince > 0 {
@@ -39,7 +42,7 @@ func (s *session) fetch(ctx context.Context, c *command) error {
 		}
 	}
 	f := &fetcher{session: s, ctx: ctx, plan: plan, output: s.newOutput()}
-	err = f.run(sel.uids)
+	err = f.run(s.limited(c, sel.uids))
 	if s.readErr = s.closeOutput(f.output); s.readErr != nil {
 		return s.readErr
 	}

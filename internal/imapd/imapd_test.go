@@ -59,6 +59,8 @@ type world struct {
 	users  users
 	imap   *wiretest.Server // passwords may be sent in clear
 	safe   *wiretest.Server // passwords need TLS, which is offered
+	few    *wiretest.Server // no command works on more than three messages
+	save   *wiretest.Server // no COPY or APPEND stores more than two
 	full   *atomic.Bool     // the engine has no room; nil: it always has
 	slow   *atomic.Int64    // nanoseconds that a commit takes; nil: none
 }
@@ -82,7 +84,9 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 	w := &world{t: t, engine: engine, blobs: memblob.New(memblob.Options{}), users: users{"alice": 1, "bob": 2, "carol": 3}}
 	t.Cleanup(func() { engine.Close() })
 	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
-	w.imap = w.listen(Options{Gate: w.users.gate(true), Quirks: []Quirk{
+	w.few = w.listen(Options{Gate: w.users.gate(true), MessageLimit: 3, Quirks: []Quirk{{Account: "bob@example.test", Without: []string{"messagelimit"}}}}, wire.Options{})
+	w.save = w.listen(Options{Gate: w.users.gate(true), SaveLimit: 2}, wire.Options{})
+	w.imap = w.listen(Options{Gate: w.users.gate(true), Administrators: []string{"Carol@example.test"}, Quirks: []Quirk{
 		{With: []string{"UIDONLY"}},
 		{Client: "stumbler/1.", Without: []string{"IDLE", "compress=deflate", "MOVE", "LITERAL+", "CONDSTORE"}},
 		{Client: "ambler", Account: "bob@example.test", Without: []string{"UNSELECT"}},
@@ -102,10 +106,12 @@ func (w *world) listen(o Options, wo wire.Options) *wiretest.Server {
 	return wiretest.Start(w.t, wo)
 }
 
-// dial opens the connections of scripts: those called safe… where passwords need TLS.
+// dial opens the connections of scripts, to the server that their names begin with.
 func (w *world) dial(name string) net.Conn {
-	if strings.HasPrefix(name, "safe") {
-		return w.safe.Dial()
+	for prefix, server := range map[string]*wiretest.Server{"safe": w.safe, "few": w.few, "save": w.save} {
+		if strings.HasPrefix(name, prefix) {
+			return server.Dial()
+		}
 	}
 	return w.imap.Dial()
 }
@@ -242,6 +248,7 @@ func TestTranscripts(t *testing.T) {
 // longTexts are what scripts need and nobody wants to read.
 var longTexts = map[string]string{
 	"80k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 78)+"\r\n", 1000),
+	"1100":          strings.Repeat("x", 1100),
 	"64k":           strings.Repeat("x", 65530),
 	"10k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 100),
 	"70k-line":      strings.Repeat("x", 70_000) + "\r\n",

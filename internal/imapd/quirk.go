@@ -35,6 +35,7 @@ var extensionCommands = map[string][]string{
 	"QUOTA":            {"GETQUOTA", "GETQUOTAROOT", "SETQUOTA"},
 	"REPLACE":          {"REPLACE", "UID REPLACE"},
 	"SORT":             {"SORT", "UID SORT"},
+	"UIDBATCHES":       {"UIDBATCHES"},
 	"UIDPLUS":          {"UID EXPUNGE"},
 	"URLAUTH":          {"GENURLAUTH", "RESETKEY", "URLFETCH"},
 	"UNAUTHENTICATE":   {"UNAUTHENTICATE"},

@@ -3,8 +3,11 @@ package imapd
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
+	"posthorn/internal/fault"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
 )
@@ -38,12 +41,26 @@ func (s *session) getQuota(ctx context.Context, _ *command) error {
 }
 
 // quotaRoot finds the account of a quota root. Users see their own, which clients that
-// grew up with RFC 2087 also call "".
-func (s *session) quotaRoot(_ context.Context, root string) (*store.Account, error) {
+// grew up with RFC 2087 also call ""; administrators see all.
+func (s *session) quotaRoot(ctx context.Context, root string) (*store.Account, error) {
 	if root == s.user || root == "" {
 		return s.account, nil
 	}
+	if s.isAdministrator() {
+		id, _, err := s.findUser(ctx, root)
+		if err == nil {
+			return s.srv.store.Account(id), nil
+		}
+		if !fault.Is(err, fault.NotFound) {
+			return nil, err
+		}
+	}
 	return nil, no("NONEXISTENT", "There is no such quota root")
+}
+
+// isAdministrator reports whether the user may set quotas, by the server's configuration.
+func (s *session) isAdministrator() bool {
+	return slices.ContainsFunc(s.srv.admins, func(address string) bool { return strings.EqualFold(address, s.user) })
 }
 
 // getQuotaRoot is GETQUOTAROOT (RFC 9208 §4.1.2). A mailbox of the user's own need not
@@ -64,15 +81,52 @@ func (s *session) getQuotaRoot(ctx context.Context, _ *command) error {
 	return s.tellQuota(ctx, p.account, root)
 }
 
-// setQuota is SETQUOTA (RFC 9208 §4.1.3), which QUOTASET offers. No user may set a quota
-// through here: that is for those who administer the server, by its own commands.
-func (s *session) setQuota(context.Context, *command) error {
+// setQuota is SETQUOTA (RFC 9208 §4.1.3). That the owner of a mailbox has all rights to it
+// does not make him the one who says how much it may hold: that is for administrators.
+func (s *session) setQuota(ctx context.Context, _ *command) error {
 	var root string
 	var limits []imapwire.QuotaLimit
 	if !s.dec.SP() || !s.dec.AString(&root) || !s.dec.SP() || !s.dec.QuotaLimits(&limits) || !s.dec.End() {
 		return s.syntax()
 	}
-	return no("NOPERM", "Only an administrator may set quotas")
+	if !s.isAdministrator() {
+		return no("NOPERM", "Only an administrator may set quotas")
+	}
+	a, err := s.quotaRoot(ctx, root)
+	if err != nil {
+		return err
+	}
+	var to store.Resources // RFC 9208 §4.1.3: what is not named is not limited any more
+	for _, l := range limits {
+		if err := setLimit(&to, l); err != nil {
+			return err
+		}
+	}
+	err = a.Update(ctx, func(tx *store.Tx) error {
+		tx.SetLimits(to)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.conn.Log().Info("quota set", "root", root, "bytes", to.Bytes, "messages", to.Messages, "mailboxes", to.Mailboxes, "annotations", to.Annotations)
+	return s.tellQuota(ctx, a, root)
+}
+
+// setLimit sets the limit of one resource. One of 0 allows nothing.
+func setLimit(to *store.Resources, l imapwire.QuotaLimit) error {
+	for _, r := range quotaResources {
+		if r.name != l.Resource {
+			continue
+		}
+		limit := int64(min(l.Limit, uint64(math.MaxInt64/r.unit))) * r.unit
+		if limit == 0 {
+			limit = -1
+		}
+		*r.of(to) = limit
+		return nil
+	}
+	return no("CANNOT", "There is no such resource; there are STORAGE, MESSAGE, MAILBOX and ANNOTATION-STORAGE")
 }
 
 // tellQuota writes the QUOTA response, of the resources that are limited.

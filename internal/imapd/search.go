@@ -67,6 +67,9 @@ func (s *session) findIn(ctx context.Context, c *command, m *mailbox, o *imapwir
 	}
 	// RFC 7162 §3.2.10.2: numbers must not change in a UID SEARCH that uses some.
 	c.spec.numbered = c.spec.numbered || q.numbered
+	if err := s.limitSearch(c, m, q); err != nil {
+		return nil, nil, err
+	}
 	f := finder{session: s, ctx: ctx, box: m, query: q}
 	defer s.working(c)()
 	if err := f.run(); err != nil {

@@ -85,7 +85,9 @@ func (m *mailbox) compile(o *imapwire.SearchOptions, ask asker) (*query, error) 
 		case k.Op == imapwire.SearchNot && k.Keys[0].Op == imapwire.SearchFlag && k.Keys[0].Text == imapwire.Seen:
 			q.unseen = true
 		case k.Op == imapwire.SearchSeq || k.Op == imapwire.SearchUID:
-			q.within = c.set(k)
+			q.within = both(q.within, c.set(k))
+		case k.Op == imapwire.SearchUIDAfter || k.Op == imapwire.SearchUIDBefore:
+			q.within = both(q.within, beyond(k))
 		}
 	}
 	return q, nil
@@ -153,6 +155,10 @@ func (c *compiler) simple(k *imapwire.SearchKey) test {
 		c.numbered = c.numbered || k.Op == imapwire.SearchSeq && !k.Set.Saved
 		set := c.set(k)
 		return func(m *candidate) verdict { return verdictOf(contains(set, m.UID)) }
+	case imapwire.SearchUIDAfter: // RFC 9738 §3.2
+		return func(m *candidate) verdict { return verdictOf(uint64(m.UID) > k.Num) }
+	case imapwire.SearchUIDBefore:
+		return func(m *candidate) verdict { return verdictOf(uint64(m.UID) < k.Num) }
 	case imapwire.SearchFlag:
 		if k.Text == imapwire.Recent {
 			return func(m *candidate) verdict { return verdictOf(m.UID >= c.box.recentFrom) }
@@ -191,6 +197,36 @@ func (c *compiler) set(k *imapwire.SearchKey) []store.UIDRange {
 		}
 	}
 	return uids
+}
+
+// beyond gives the UIDs of UIDAFTER and UIDBEFORE.
+func beyond(k *imapwire.SearchKey) []store.UIDRange {
+	switch {
+	case k.Op == imapwire.SearchUIDBefore && k.Num > 1:
+		return []store.UIDRange{{First: 1, Last: store.UID(k.Num - 1)}}
+	case k.Op == imapwire.SearchUIDAfter && k.Num < uint64(nothingRecent):
+		return []store.UIDRange{{First: store.UID(k.Num + 1), Last: nothingRecent}}
+	}
+	return []store.UIDRange{}
+}
+
+// both gives what is in two lists of ascending ranges, of which nil has everything.
+func both(a, b []store.UIDRange) []store.UIDRange {
+	if a == nil {
+		return b
+	}
+	in := []store.UIDRange{}
+	for len(a) > 0 && len(b) > 0 {
+		if r := (store.UIDRange{First: max(a[0].First, b[0].First), Last: min(a[0].Last, b[0].Last)}); r.First <= r.Last {
+			in = append(in, r)
+		}
+		if a[0].Last < b[0].Last {
+			a = a[1:]
+		} else {
+			b = b[1:]
+		}
+	}
+	return in
 }
 
 func contains(uids []store.UIDRange, uid store.UID) bool {

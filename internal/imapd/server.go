@@ -42,6 +42,10 @@ type Options struct {
 	Admin      string    // the address of whoever administers the server; empty: not told
 	Quirks     []Quirk
 	MaxMessage int64 // bytes an appended message may have; default 100 MiB
+
+	Administrators []string // whoever may set quotas, by address
+	MessageLimit   int      // messages that one command works on (RFC 9738); 0: any number
+	SaveLimit      int      // messages that one COPY or APPEND stores; 0: any number
 }
 
 // The limits on what a client may say, in bytes: smaller before it has logged in.
@@ -62,6 +66,8 @@ type Server struct {
 	admin      string
 	maxMessage int64
 	quirks     []Quirk
+	limits     limits
+	admins     []string
 	buffers    sync.Pool // of *[]byte, see output
 }
 
@@ -73,6 +79,7 @@ func New(o Options) *Server {
 	return &Server{
 		store: o.Store, gate: o.Gate, index: o.Index, directory: o.Directory,
 		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage, quirks: o.Quirks,
+		limits: limits{o.MessageLimit, o.SaveLimit}, admins: o.Administrators,
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *session) store(ctx context.Context, c *command) error {
 		change.UnchangedSince, change.Known = &since, s.box.view.Snapshot
 	}
 	var modified string
-	if !sel.empty() {
+	if sel.uids = s.limited(c, sel.uids); !sel.empty() {
 		own := &ownChange{uids: sel.uids, silent: o.Silent, conditional: o.Conditional}
 		after, err := s.changeFlags(ctx, own, change)
 		if err != nil {

@@ -19,6 +19,8 @@ const (
 	SearchFuzzy                // Keys: the one, approximately (RFC 6203)
 	SearchSeq                  // Set: sequence numbers
 	SearchUID                  // Set
+	SearchUIDAfter             // Num: a UID (RFC 9738)
+	SearchUIDBefore            // Num: a UID
 	SearchFlag                 // Text: a flag
 	SearchHeader               // Field, Text; an empty text means that the field is there
 	SearchBody                 // Text
@@ -248,6 +250,11 @@ func (p *searchParser) argument(key *SearchKey, arg searchArg, depth int) bool {
 		return p.Number64(&key.Num)
 	case argSet:
 		return p.NumSet(&key.Set)
+	case argUID:
+		var uid uint32
+		ok := p.NZNumber(&uid)
+		key.Num = uint64(uid)
+		return ok
 	default:
 		return p.searchModSeq(key)
 	}

@@ -14,6 +14,7 @@ const (
 	argDate
 	argNumber
 	argSet
+	argUID
 	argModSeq
 	argKey
 	argTwoKeys
@@ -53,7 +54,7 @@ var searchGrammar = map[string]struct {
 	"LARGER": {op: SearchLarger, arg: argNumber}, "SMALLER": {op: SearchSmaller, arg: argNumber},
 	"OLDER": {op: SearchOlder, arg: argNumber}, "YOUNGER": {op: SearchYounger, arg: argNumber},
 	"MODSEQ": {op: SearchModSeq, arg: argModSeq},
-	"UID":    {op: SearchUID, arg: argSet},
+	"UID":    {op: SearchUID, arg: argSet}, "UIDAFTER": {op: SearchUIDAfter, arg: argUID}, "UIDBEFORE": {op: SearchUIDBefore, arg: argUID},
 
 	"EMAILID": {op: SearchEmailID, arg: argString}, "THREADID": {op: SearchThreadID, arg: argString},
 	"FILTER": {op: SearchFilter, arg: argString},
@@ -61,7 +62,7 @@ var searchGrammar = map[string]struct {
 
 // searchWords is the word that a kind of key is written with.
 var searchWords = [...]string{
-	SearchAll: "ALL", SearchOr: "OR", SearchNot: "NOT", SearchFuzzy: "FUZZY", SearchUID: "UID", SearchHeader: "HEADER",
+	SearchAll: "ALL", SearchOr: "OR", SearchNot: "NOT", SearchFuzzy: "FUZZY", SearchUID: "UID", SearchUIDAfter: "UIDAFTER", SearchUIDBefore: "UIDBEFORE", SearchHeader: "HEADER",
 	SearchBody: "BODY", SearchText: "TEXT", SearchBefore: "BEFORE", SearchOn: "ON", SearchSince: "SINCE",
 	SearchSentBefore: "SENTBEFORE", SearchSentOn: "SENTON", SearchSentSince: "SENTSINCE",
 	SearchSavedBefore: "SAVEDBEFORE", SearchSavedOn: "SAVEDON", SearchSavedSince: "SAVEDSINCE",

@@ -23,6 +23,7 @@ type settings struct {
 	Limits     config.Limits
 	Allowances []config.Allowance
 	Quirks     []config.Quirk
+	IMAP       config.IMAPSettings
 	Relay      config.Relay
 	Hostname   string
 	TLS        bool
@@ -30,7 +31,7 @@ type settings struct {
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Allowances, c.Quirks, c.Relay, c.Hostname, c.OffersTLS(), s.clients[l.ClientCertificates]}
+	return settings{l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.Hostname, c.OffersTLS(), s.clients[l.ClientCertificates]}
 }
 
 // openDoor begins to accept on a socket.

@@ -94,6 +94,10 @@ func (s *Server) imap(o *wire.Options, set settings) {
 		Quirks:     quirks,
 		MaxMessage: set.Limits.MaxMessageSize,
 		Admin:      "postmaster@" + set.Hostname,
+
+		Administrators: set.IMAP.Administrators,
+		MessageLimit:   set.IMAP.MessageLimit,
+		SaveLimit:      set.IMAP.SaveLimit,
 	}
 	if s.indexing {
 		options.Index = s.data.Index
