@@ -44,6 +44,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, ForwardAccount, a.forwardAccount)
 	handle(mux, SetAccount, a.setAccount)
 	handle(mux, SetPOP3, a.setPOP3)
+	handle(mux, ForgetSecrets, a.forgetSecrets)
 	handle(mux, AddAlias, a.addAlias)
 	handle(mux, ListAliases, a.listAliases)
 	handle(mux, DeleteAlias, a.deleteAlias)

@@ -37,6 +37,7 @@ var (
 	ForwardAccount = Operation[Account, Account]{"account/forward"}
 	SetAccount     = Operation[AccountSettings, Account]{"account/set"}
 	SetPOP3        = Operation[POP3Settings, POP3Settings]{"account/pop3"}
+	ForgetSecrets  = Operation[Nothing, Nothing]{"account/forget-secrets"}
 
 	AddAlias    = Operation[Alias, Alias]{"alias/add"}
 	ListAliases = Operation[Nothing, []Alias]{"alias/list"}

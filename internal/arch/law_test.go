@@ -11,7 +11,7 @@ var floors = map[string]int{
 	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/record": 1, "internal/sasl": 1,
 	"internal/smtpwire": 1, "internal/imapwire": 1, "internal/casemap": 1,
 
-	"internal/kv": 2, "internal/blob": 2, "internal/wire": 2,
+	"internal/kv": 2, "internal/credential": 2, "internal/blob": 2, "internal/wire": 2,
 	"internal/dkim": 2, "internal/spf": 2, "internal/dmarc": 2, "internal/arc": 2, "internal/mtasts": 2,
 	"internal/dane": 2, "internal/dsn": 2, "internal/srs": 2, "internal/sieve": 2, "internal/smtpclient": 2, "internal/imapclient": 2,
 
@@ -66,12 +66,12 @@ var outside = map[string][]string{
 	"github.com/miekg/dns":                {"internal/dns", "bench/relay"},
 	"github.com/pelletier/go-toml/v2":     {"internal/config"},
 	"github.com/prometheus/client_golang": {"internal/obs"},
-	"golang.org/x/crypto":                 {"internal/directory", "internal/sasl"},
+	"golang.org/x/crypto":                 {"internal/credential", "internal/sasl"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dmarc"},
 	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server", "bench/relay"},
 	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
 	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
-	"golang.org/x/text":                   {"internal/addr", "internal/casemap", "internal/directory", "internal/message", "internal/store", "test/peers"},
+	"golang.org/x/text":                   {"internal/addr", "internal/casemap", "internal/credential", "internal/directory", "internal/message", "internal/store", "test/peers"},
 }
 
 // outsideOfTests are the modules that any test may import, in addition.

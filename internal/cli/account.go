@@ -25,6 +25,8 @@ type accountCommand struct {
 	Set     accountSet     `cmd:"" help:"Change an account's settings."`
 	POP3    accountPOP3    `cmd:"" name:"pop3" help:"Show or change what POP3 clients see of an account."`
 	Delete  accountDelete  `cmd:"" help:"Delete an account."`
+
+	ForgetSecrets accountForgetSecrets `cmd:"" help:"Give up what is sealed with a key that is lost: data/secrets.key."`
 }
 
 // passwordFile is the flag that says where a new password comes from.

@@ -342,6 +342,9 @@ func (c *Config) StoreDir() string { return filepath.Join(c.DataDir, "store") }
 // BlobDir is where large bodies lie.
 func (c *Config) BlobDir() string { return filepath.Join(c.DataDir, "blobs") }
 
+// SecretsKey is the key with which secrets of accounts are sealed in the store.
+func (c *Config) SecretsKey() string { return filepath.Join(c.DataDir, "secrets.key") }
+
 // TempDir is for what needs not outlive the process.
 func (c *Config) TempDir() string { return filepath.Join(c.DataDir, "tmp") }
 

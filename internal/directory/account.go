@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 	"posthorn/internal/srs"
@@ -30,10 +31,7 @@ type Account struct {
 func (a *Account) KeepsMail() bool { return !a.NoCopy || len(a.Forward) == 0 }
 
 // Scheme is how the account's password is hashed, "ARGON2ID".
-func (a Account) Scheme() string {
-	scheme, _, _ := strings.Cut(strings.TrimPrefix(a.credential, "{"), "}")
-	return scheme
-}
+func (a Account) Scheme() string { return credential.SchemeOf(a.credential) }
 
 // AddAccount makes an account. The password is plain text, which is hashed, or
 // {SCHEME}hash (see Schemes). Kinds of errors: Invalid, NotFound (the domain), Exists.
@@ -45,7 +43,7 @@ func (d *Directory) AddAccount(ctx context.Context, address addr.Address, passwo
 	if err := d.view(ctx, func(r kv.Reader) error { return mustBeFree(r, address) }); err != nil {
 		return Account{}, err // before the work of hashing
 	}
-	credential, err := d.newCredential(ctx, password)
+	fresh, err := d.newPassword(ctx, address, nil, password)
 	if err != nil {
 		return Account{}, err
 	}
@@ -59,11 +57,11 @@ func (d *Directory) AddAccount(ctx context.Context, address addr.Address, passwo
 			return err
 		}
 		sequence.Last++
-		account = Account{ID: sequence.Last, Address: address, Created: d.clock().UTC(), credential: credential}
+		account = Account{ID: sequence.Last, Address: address, Created: d.clock().UTC(), credential: fresh.hash}
 		if err := put(w, []byte{sequenceKey}, sequence); err != nil {
 			return err
 		}
-		return putNewAccount(w, account)
+		return putNewAccount(w, account, fresh)
 	})
 	return account, err
 }
@@ -86,8 +84,11 @@ func mustBeFree(r kv.Reader, address addr.Address) error {
 	return nil
 }
 
-func putNewAccount(w kv.Writer, a Account) error {
+func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
 	if err := put(w, nameKey(a.Address), nameRecord{Account: a.ID}); err != nil {
+		return err
+	}
+	if err := fresh.put(w, a.ID, nil); err != nil {
 		return err
 	}
 	return putAccount(w, a)
@@ -197,19 +198,6 @@ func scanAccounts(r kv.Reader, fn func(Account) bool) error {
 	return err
 }
 
-// SetPassword gives an account another password, given as for AddAccount. From
-// then on nobody can log in with the old one. Kinds of errors: Invalid, NotFound.
-func (d *Directory) SetPassword(ctx context.Context, address addr.Address, password string) error {
-	if _, err := d.Account(ctx, address); err != nil {
-		return err // before the work of hashing
-	}
-	credential, err := d.newCredential(ctx, password)
-	if err != nil {
-		return err
-	}
-	return d.change(ctx, address, func(a *Account) { a.credential = credential })
-}
-
 // SetDisabled closes an account or opens it again. A closed one keeps its mail.
 // Kind of error: NotFound.
 func (d *Directory) SetDisabled(ctx context.Context, address addr.Address, disabled bool) error {
@@ -265,6 +253,9 @@ func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Ac
 			return err
 		}
 		if err := w.Delete(nameKey(account.Address)); err != nil {
+			return err
+		}
+		if err := w.Delete(secretsKey(account.ID)); err != nil {
 			return err
 		}
 		return w.Delete(accountKey(account.ID))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/fault"
 )
 
@@ -13,32 +14,37 @@ func errWrong() error {
 	return fault.New(fault.Unauthenticated, "directory: wrong user or password")
 }
 
-// Authenticate proves that a password is the account's. The user is the account's
-// address, not an alias. An unknown user costs as much time as a wrong password.
-// Kinds of errors: Unauthenticated; Denied for the right password of a disabled
-// account; Unavailable when too many passwords wait to be hashed.
-func (d *Directory) Authenticate(ctx context.Context, user, password string) (Account, error) {
-	if len(password) > maxPassword {
+// Authenticate proves that a password is the account's, or one of its app passwords for
+// this use. The user is the account's address, not an alias. A user who is not there
+// costs the same work as a wrong password. Kinds of errors: Unauthenticated; Denied,
+// with a Refusal, for the right password where it may not be used; Unavailable when too
+// many passwords wait to be hashed.
+func (d *Directory) Authenticate(ctx context.Context, user, password string, use Use) (Account, error) {
+	if len(password) > credential.MaxPassword {
 		return Account{}, errWrong()
 	}
-	account, err := d.login(ctx, user)
-	known := err == nil
-	switch {
-	case fault.Is(err, fault.NotFound):
-		account = Account{Address: addr.Address{Local: user}, credential: unknownCredential(d.hash)}
-	case err != nil:
+	who, err := d.candidate(ctx, user)
+	if err != nil {
 		return Account{}, err
 	}
-	matches, err := d.matches(ctx, account, password)
+	if app := d.appOf(&who, password); app != nil {
+		if err := who.refusal(use, app, d.clock()); err != nil {
+			return Account{}, err
+		}
+		d.Used(ctx, who.ID, CredentialID(app.ID))
+		return who.Account, nil
+	}
+	matches, err := d.matches(ctx, &who, password)
 	switch {
 	case err != nil:
 		return Account{}, err
-	case !known || !matches:
+	case !who.known || !matches:
 		return Account{}, errWrong()
-	case account.Disabled:
-		return Account{}, fault.New(fault.Denied, "directory: account %s is disabled", account.Address)
 	}
-	return account, nil
+	if err := who.refusal(use, nil, d.clock()); err != nil {
+		return Account{}, err
+	}
+	return who.Account, nil
 }
 
 // login finds the account of a user name.
@@ -54,21 +60,19 @@ func (d *Directory) login(ctx context.Context, user string) (Account, error) {
 	return account, err
 }
 
-// matches says whether a password is the one behind the account's credential. The
-// digest of a match that is remembered was made from the credential, too: as soon
-// as that changes, nothing that was proven before is worth anything.
-func (d *Directory) matches(ctx context.Context, account Account, password string) (bool, error) {
-	digest := d.proven.digest(account.ID, account.credential, password)
+// matches says whether a password is the one behind the account's hash.
+func (d *Directory) matches(ctx context.Context, who *candidate, password string) (bool, error) {
+	digest := d.proven.digest(who.ID, who.credential, password)
 	if d.proven.has(digest) {
 		return true, nil
 	}
 	// A program that opens ten connections at once pays for one. Whoever came
 	// first works for all of them, so its giving up must not be theirs.
-	result, err, _ := d.flight.Do(string(digest[:])+account.Address.String(), func() (any, error) {
+	result, err, _ := d.flight.Do(string(digest[:])+who.Address.String(), func() (any, error) {
 		if d.proven.has(digest) {
 			return true, nil
 		}
-		return d.prove(context.WithoutCancel(ctx), account, password, digest)
+		return d.prove(context.WithoutCancel(ctx), who, password, digest)
 	})
 	if err != nil {
 		return false, err
@@ -76,48 +80,69 @@ func (d *Directory) matches(ctx context.Context, account Account, password strin
 	return result.(bool), nil
 }
 
-// prove hashes a password and remembers a match.
-func (d *Directory) prove(ctx context.Context, account Account, password string, digest proof) (bool, error) {
+// prove hashes a password and remembers a match. A hash of another scheme is followed
+// by one of ours, whether as waste or because the password is hashed anew.
+func (d *Directory) prove(ctx context.Context, who *candidate, password string, digest proof) (bool, error) {
 	free, err := d.turn(ctx, d.maxWait)
 	if err != nil {
 		return false, err
 	}
 	defer free()
-	verify, err := parseCredential(account.credential)
+	verify, err := credential.ParseHash(who.credential)
 	if err != nil {
-		return false, fault.New(fault.Corrupt, "directory: account %d: %w", account.ID, err)
+		return false, fault.New(fault.Corrupt, "directory: account %d: %w", who.ID, err)
 	}
-	current := isCurrent(account.credential, d.hash)
+	plain := credential.Prepare(password)
+	current := d.hash.Made(who.credential)
+	d.work("verify " + who.Scheme())
+	right := verify(plain)
+	if !current && !(right && who.known) {
+		d.work("waste")
+		d.hash.Waste(plain)
+	}
 	switch {
-	case !verify(prepare(password)):
-		if !current { // a cheaper scheme must not tell that the account exists
-			d.hash.waste(password)
-		}
+	case !right || !who.known: // the latter: somebody guessed the password of nobody
 		return false, nil
-	case account.ID == 0: // somebody guessed the password of nobody
-		return false, nil
-	case current:
-		d.proven.add(digest)
+	case !current || who.lacksKeys():
+		d.renew(ctx, who, plain)
 	default:
-		d.renew(ctx, account, password)
+		d.proven.add(digest)
 	}
 	return true, nil
 }
 
-// renew hashes a password that was kept under another scheme or other parameters
-// the way new ones are. If that fails, the old credential goes on being good.
-func (d *Directory) renew(ctx context.Context, account Account, password string) {
-	credential := d.hash.credential(prepare(password))
-	err := d.change(ctx, account.Address, func(a *Account) {
-		if a.ID == account.ID && a.credential == account.credential {
-			a.credential = credential
-		}
-	})
+// lacksKeys says that what is to be derived from the password has not been yet.
+func (who *candidate) lacksKeys() bool { return !who.secrets.Password.ofPassword(who.credential) }
+
+// renew hashes a password that was kept under another scheme or other parameters the way new
+// ones are, and derives what is to be. If that fails, the old hash goes on being good.
+func (d *Directory) renew(ctx context.Context, who *candidate, plain []byte) {
+	hash := who.credential
+	if !d.hash.Made(hash) {
+		hash = d.hash.Hash(plain)
+	}
+	fresh, err := d.workOut(ctx, who.secrets, hash, plain)
+	if err == nil && (fresh.derived != nil || hash != who.credential) {
+		err = d.changeSecrets(ctx, who.Address, func(a *Account, rec *secretsRecord) error {
+			if a.ID != who.ID || a.credential != who.credential {
+				return nil
+			}
+			a.credential = hash
+			return fresh.into(rec, a.ID)
+		})
+	}
 	if err != nil {
-		d.log.Warn("password not hashed anew", "account", account.Address.String(), "error", err)
+		d.log.WarnContext(ctx, "password not hashed anew", "account", who.Address.String(), "error", err)
 		return
 	}
-	d.proven.add(d.proven.digest(account.ID, credential, password))
+	d.proven.add(d.proven.digest(who.ID, hash, string(plain)))
+}
+
+// work tells a test what is done, so that it can be compared.
+func (d *Directory) work(what string) {
+	if d.worked != nil {
+		d.worked(what)
+	}
 }
 
 // turn waits for one of the few slots for hashing, which bound the memory and the

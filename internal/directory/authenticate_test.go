@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv/memkv"
 )
@@ -36,7 +37,7 @@ func TestAuthenticate(t *testing.T) {
 		"a\x00b@example.test":      fault.Unauthenticated,
 		strings.Repeat("x", 10000): fault.Unauthenticated,
 	} {
-		account, err := d.Authenticate(ctx, user, "secret")
+		account, err := d.Authenticate(ctx, user, "secret", Use{})
 		if want == 0 {
 			if err != nil || account.ID != 1 {
 				t.Errorf("%s: %+v, %v", user, account, err)
@@ -48,8 +49,8 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("%s: %q tells more than %q", user, err, errWrong())
 		}
 	}
-	for _, wrong := range []string{"", "Secret", "secret ", strings.Repeat("x", maxPassword+1)} {
-		_, err := d.Authenticate(ctx, "alice@example.test", wrong)
+	for _, wrong := range []string{"", "Secret", "secret ", strings.Repeat("x", credential.MaxPassword+1)} {
+		_, err := d.Authenticate(ctx, "alice@example.test", wrong, Use{})
 		wantKind(t, fmt.Sprintf("password %.20q", wrong), err, fault.Unauthenticated)
 	}
 	if n := d.provenCount(); n != 1 {
@@ -62,7 +63,7 @@ func TestProvenIsWorthNothingAfterAChange(t *testing.T) {
 	fill(t, d, "@example.test", "alice@example.test")
 	alice := address(t, "alice@example.test")
 	login := func(password string) error {
-		_, err := d.Authenticate(ctx, "alice@example.test", password)
+		_, err := d.Authenticate(ctx, "alice@example.test", password, Use{})
 		return err
 	}
 	if err := login("secret"); err != nil {
@@ -100,13 +101,13 @@ func TestChangeSeenFromElsewhere(t *testing.T) {
 	engine := memkv.New(memkv.Options{})
 	here, there := openOn(t, engine, Options{Hash: cheap()}), openOn(t, engine, Options{Hash: cheap()})
 	fill(t, here, "@example.test", "alice@example.test")
-	if _, err := here.Authenticate(t.Context(), "alice@example.test", "secret"); err != nil {
+	if _, err := here.Authenticate(t.Context(), "alice@example.test", "secret", Use{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := there.SetPassword(t.Context(), address(t, "alice@example.test"), "other"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := here.Authenticate(t.Context(), "alice@example.test", "secret")
+	_, err := here.Authenticate(t.Context(), "alice@example.test", "secret", Use{})
 	wantKind(t, "the old password", err, fault.Unauthenticated)
 }
 
@@ -124,13 +125,13 @@ func TestOldSchemesAreRenewed(t *testing.T) {
 		}
 		return a.Scheme()
 	}
-	_, err := d.Authenticate(ctx, "alice@example.test", "wrong")
+	_, err := d.Authenticate(ctx, "alice@example.test", "wrong", Use{})
 	wantKind(t, "wrong password", err, fault.Unauthenticated)
 	if scheme() != "SSHA" {
 		t.Errorf("a wrong password changed the credential to %s", scheme())
 	}
 	for range 2 {
-		if _, err := d.Authenticate(ctx, "alice@example.test", "secret"); err != nil {
+		if _, err := d.Authenticate(ctx, "alice@example.test", "secret", Use{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,7 +153,7 @@ func TestTenConnectionsAtOnce(t *testing.T) {
 			if i%4 == 2 {
 				password, want = "wrong", fault.Unauthenticated
 			}
-			account, err := d.Authenticate(ctx, user, password)
+			account, err := d.Authenticate(ctx, user, password, Use{})
 			switch {
 			case want != 0:
 				wantKind(t, "wrong password", err, want)
@@ -175,17 +176,17 @@ func TestBusy(t *testing.T) {
 			d.slots <- struct{}{} // two long hashes are under way
 		}
 		start := time.Now()
-		_, err := d.Authenticate(t.Context(), "alice@example.test", "secret")
+		_, err := d.Authenticate(t.Context(), "alice@example.test", "secret", Use{})
 		wantKind(t, "no slot", err, fault.Unavailable)
 		if waited := time.Since(start); waited != 10*time.Second {
 			t.Errorf("waited %v", waited)
 		}
 		time.AfterFunc(5*time.Second, func() { <-d.slots })
-		if _, err := d.Authenticate(t.Context(), "alice@example.test", "secret"); err != nil {
+		if _, err := d.Authenticate(t.Context(), "alice@example.test", "secret", Use{}); err != nil {
 			t.Errorf("a slot came free: %v", err)
 		}
 		d.slots <- struct{}{}
-		if _, err := d.Authenticate(t.Context(), "alice@example.test", "secret"); err != nil {
+		if _, err := d.Authenticate(t.Context(), "alice@example.test", "secret", Use{}); err != nil {
 			t.Errorf("proven, so no slot is needed: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -225,18 +226,25 @@ func TestProofsAreBounded(t *testing.T) {
 	}
 }
 
+// filled has the account alice@example.test with the password secret.
+func filled(b *testing.B, d *Directory) addr.Address {
+	b.Helper()
+	alice := addr.Address{Local: "alice", Domain: "example.test"}
+	if _, err := d.AddDomain(b.Context(), "example.test"); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := d.AddAccount(b.Context(), alice, "secret"); err != nil {
+		b.Fatal(err)
+	}
+	return alice
+}
+
 func BenchmarkAuthenticateProven(b *testing.B) {
 	d := New(memkv.New(memkv.Options{}), Options{Hash: cheap()})
 	defer d.Close()
-	ctx := b.Context()
-	if _, err := d.AddDomain(ctx, "example.test"); err != nil {
-		b.Fatal(err)
-	}
-	if _, err := d.AddAccount(ctx, addr.Address{Local: "alice", Domain: "example.test"}, "secret"); err != nil {
-		b.Fatal(err)
-	}
+	filled(b, d)
 	for b.Loop() {
-		if _, err := d.Authenticate(ctx, "alice@example.test", "secret"); err != nil {
+		if _, err := d.Authenticate(b.Context(), "alice@example.test", "secret", Use{}); err != nil {
 			b.Fatal(err)
 		}
 	}

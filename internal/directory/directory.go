@@ -13,6 +13,11 @@
 // their canonical form. All that is kept is kept under the address in its own domain; an
 // alias of a domain has no addresses, only other spellings of them (home, in expand.go).
 //
+// What an account proves itself with (package credential) is hashed, or sealed with
+// a key that lies outside of the store (seal.go): SCRAM keys and, of accounts that
+// want CRAM-MD5 or APOP, the password. These belong to one hash of a password and
+// are worth nothing beside another one.
+//
 // The flow of a question: memo (what was answered lately; forgotten as a whole when
 // the shard changes, here or on another node) -> one View -> memo. A password
 // takes two more steps: proven (a keyed digest says that this very password matched
@@ -24,12 +29,14 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/text/unicode/norm"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/dkim"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
@@ -45,10 +52,16 @@ type AccountID uint64
 type Options struct {
 	Clock     func() time.Time // default: time.Now
 	Logger    *slog.Logger     // default: discards
-	Hash      HashParams       // of new passwords; default: DefaultHash
+	Hash      HashParams       // of new passwords; default: credential.DefaultCost
 	MaxHashes int              // passwords hashed at a time; default: one for each processor, 2 to 4
 	MaxWait   time.Duration    // for a turn at hashing; default: 15 s
+	// KeyFile has the key of what is sealed. It is made when something has to be. "": a
+	// key that nobody keeps, for tests.
+	KeyFile string
 }
+
+// HashParams are the cost of hashing a password.
+type HashParams = credential.Cost
 
 // Directory answers questions about domains, accounts and aliases, and changes
 // them. All methods may be called from any goroutine.
@@ -60,10 +73,17 @@ type Directory struct {
 	slots   chan struct{} // a token for each password being hashed
 	maxWait time.Duration
 
+	seal   sealer
+	pepper atomic.Pointer[[]byte] // see loadPepper
+	worked func(work string)      // told of each costly step, by tests; nil: nobody is
+
 	proven    *provenSet
+	uses      *useSet
 	flight    singleflight.Group // by digest: the same password is hashed once
 	resolved  *memo[addr.Address, Resolution]
 	accounts  *memo[addr.Address, Account]
+	kept      *memo[AccountID, *secretsRecord]
+	strangers *memo[string, candidate]  // who is not there, by the name that was tried
 	signing   *memo[string, []dkim.Key] // by domain
 	rewriters *memo[struct{}, rewriter]
 	expiry    *memo[struct{}, int]
@@ -79,7 +99,7 @@ func New(engine kv.Engine, o Options) *Directory {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Hash == (HashParams{}) {
-		o.Hash = DefaultHash()
+		o.Hash = credential.DefaultCost()
 	}
 	if o.MaxHashes == 0 {
 		o.MaxHashes = min(max(runtime.GOMAXPROCS(0), 2), 4)
@@ -90,7 +110,10 @@ func New(engine kv.Engine, o Options) *Directory {
 	d := &Directory{
 		engine: engine, clock: o.Clock, log: o.Logger, hash: o.Hash,
 		slots: make(chan struct{}, o.MaxHashes), maxWait: o.MaxWait,
-		proven:   newProvenSet(o.Clock),
+		seal:   sealer{file: o.KeyFile},
+		proven: newProvenSet(o.Clock),
+		uses:   newUseSet(),
+		kept:   newMemo[AccountID, *secretsRecord](), strangers: newMemoOf[string, candidate](maxStrangers),
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
 		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),
@@ -98,6 +121,8 @@ func New(engine kv.Engine, o Options) *Directory {
 	d.stopWatch = engine.Watch(shard, func() {
 		d.resolved.forget()
 		d.accounts.forget()
+		d.kept.forget()
+		d.strangers.forget()
 		d.signing.forget()
 		d.rewriters.forget()
 		d.expiry.forget()

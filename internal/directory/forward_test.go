@@ -167,7 +167,7 @@ func TestDomainAlias(t *testing.T) {
 			t.Errorf("Resolve(%s) = %s, %v; want %s", in, show(got), err, want)
 		}
 	}
-	if a, err := d.Authenticate(ctx, "alice@second.test", "secret"); err != nil || a.Address.String() != "alice@example.test" {
+	if a, err := d.Authenticate(ctx, "alice@second.test", "secret", Use{}); err != nil || a.Address.String() != "alice@example.test" {
 		t.Errorf("a login with the other address: %+v, %v", a, err)
 	}
 	_, err := d.AddDomainAlias(ctx, "fourth.test", "second.test")

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 )
@@ -79,7 +80,7 @@ func (n *NewAccount) check(local map[string]bool, firstLine map[addr.Address]int
 		return err
 	}
 	n.Address = address
-	if _, _, err := parsePassword(n.Password); err != nil {
+	if _, _, err := credential.Parse(n.Password); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
 	if !local[address.Domain] {
@@ -102,13 +103,13 @@ func (d *Directory) importBatch(ctx context.Context, batch []NewAccount) (Import
 	if err != nil {
 		return Imported{}, err
 	}
-	credentials, err := d.hashBatch(ctx, batch, taken)
+	passwords, err := d.hashBatch(ctx, batch, taken)
 	if err != nil {
 		return Imported{}, err
 	}
 	var done Imported
 	err = d.update(ctx, func(w kv.Writer) (err error) {
-		done, err = d.putBatch(w, batch, credentials)
+		done, err = d.putBatch(w, batch, passwords)
 		return err
 	})
 	return done, err
@@ -125,9 +126,9 @@ func namesBetween(r kv.Reader, batch []NewAccount) (map[addr.Address]nameRecord,
 	return taken, err
 }
 
-// hashBatch makes the credentials of those that are not there yet, in parallel.
-func (d *Directory) hashBatch(ctx context.Context, batch []NewAccount, taken map[addr.Address]nameRecord) ([]string, error) {
-	credentials := make([]string, len(batch))
+// hashBatch makes the hashes of those that are not there yet, in parallel.
+func (d *Directory) hashBatch(ctx context.Context, batch []NewAccount, taken map[addr.Address]nameRecord) ([]newPassword, error) {
+	passwords := make([]newPassword, len(batch))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(d.slots))
 	for i, n := range batch {
@@ -135,14 +136,14 @@ func (d *Directory) hashBatch(ctx context.Context, batch []NewAccount, taken map
 			continue
 		}
 		group.Go(func() (err error) {
-			credentials[i], err = d.newCredential(ctx, n.Password)
+			passwords[i], err = d.newPassword(ctx, n.Address, nil, n.Password)
 			return err
 		})
 	}
-	return credentials, group.Wait()
+	return passwords, group.Wait()
 }
 
-func (d *Directory) putBatch(w kv.Writer, batch []NewAccount, credentials []string) (Imported, error) {
+func (d *Directory) putBatch(w kv.Writer, batch []NewAccount, passwords []newPassword) (Imported, error) {
 	var done Imported
 	taken, err := namesBetween(w, batch)
 	if err != nil {
@@ -157,14 +158,14 @@ func (d *Directory) putBatch(w kv.Writer, batch []NewAccount, credentials []stri
 		switch {
 		case there && name.Account == 0:
 			return done, fault.New(fault.Exists, "%s is an alias already", n.Address)
-		case there, credentials[i] == "": // the latter was there a moment ago
+		case there, passwords[i].hash == "": // the latter was there a moment ago
 			done.Present++
 			continue
 		}
 		sequence.Last++
 		done.Added++
-		account := Account{ID: sequence.Last, Address: n.Address, Created: d.clock().UTC(), credential: credentials[i]}
-		if err := putNewAccount(w, account); err != nil {
+		account := Account{ID: sequence.Last, Address: n.Address, Created: d.clock().UTC(), credential: passwords[i].hash}
+		if err := putNewAccount(w, account, passwords[i]); err != nil {
 			return done, err
 		}
 	}

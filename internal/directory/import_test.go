@@ -33,7 +33,7 @@ func TestImport(t *testing.T) {
 	for user, password := range map[string]string{
 		"alice@example.test": "secret", "carol@example.test": "with,comma ", "bob@example.test": "secret", "dave@example.test": "secret",
 	} {
-		if _, err := d.Authenticate(ctx, user, password); err != nil {
+		if _, err := d.Authenticate(ctx, user, password, Use{}); err != nil {
 			t.Errorf("%s: %v", user, err)
 		}
 	}

@@ -8,13 +8,16 @@ const memoSize = 1 << 16
 // memo remembers answers until anything changes. The generation closes the gap
 // between reading and remembering: an answer read before a change is not kept.
 type memo[K comparable, V any] struct {
+	size       int
 	mu         sync.RWMutex
 	generation uint64
 	answers    map[K]V
 }
 
-func newMemo[K comparable, V any]() *memo[K, V] {
-	return &memo[K, V]{answers: make(map[K]V)}
+func newMemo[K comparable, V any]() *memo[K, V] { return newMemoOf[K, V](memoSize) }
+
+func newMemoOf[K comparable, V any](size int) *memo[K, V] {
+	return &memo[K, V]{size: size, answers: make(map[K]V)}
 }
 
 // get returns what is remembered, and the generation to give to put if nothing is.
@@ -32,10 +35,10 @@ func (m *memo[K, V]) put(key K, answer V, generation uint64) {
 	if generation != m.generation {
 		return
 	}
-	if len(m.answers) >= memoSize {
+	if len(m.answers) >= m.size {
 		for old := range m.answers {
 			delete(m.answers, old)
-			if len(m.answers) <= memoSize*7/8 {
+			if len(m.answers) <= m.size*7/8 {
 				break
 			}
 		}

@@ -2,125 +2,168 @@ package directory
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
-	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"golang.org/x/crypto/argon2"
-	"golang.org/x/text/unicode/norm"
-
+	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/fault"
+	"posthorn/internal/kv"
 )
 
-// A password is kept as a credential, "{SCHEME}hash". What comes in as plain text
-// is hashed with argon2id and never kept; other schemes come from other servers
-// and are replaced at the first login.
+// newPassword is a password on its way to an account: the work is done before the
+// Update that stores it.
+type newPassword struct {
+	hash    string // {SCHEME}hash
+	secrets *secretsRecord
+	derived *derived        // nil: of a hash nothing can be derived
+	box     *credential.Box // nil: there is none
+}
 
-// maxPassword is the longest password in bytes.
-const maxPassword = 1024
-
-// newCredential turns plain text or {SCHEME}hash into a credential.
-func (d *Directory) newCredential(ctx context.Context, password string) (string, error) {
-	plain, credential, err := parsePassword(password)
-	if err != nil || credential != "" {
-		return credential, err
+// newPassword takes plain text or {SCHEME}hash. secrets are those of the account; nil
+// for one that is new.
+func (d *Directory) newPassword(ctx context.Context, address addr.Address, secrets *secretsRecord, password string) (newPassword, error) {
+	plain, hash, err := credential.Parse(password)
+	if err != nil || hash != "" {
+		return newPassword{hash: hash}, err
+	}
+	if secrets == nil {
+		pepper, err := d.loadPepper(ctx)
+		if err != nil {
+			return newPassword{}, err
+		}
+		secrets = freshSecrets(pepper, address.String())
 	}
 	free, err := d.turn(ctx, 0)
 	if err != nil {
-		return "", err
+		return newPassword{}, err
 	}
 	defer free()
-	return d.hash.credential(plain), nil
+	return d.workOut(ctx, secrets, d.hash.Hash(plain), plain)
 }
 
-// parsePassword checks a password as an operator gives it. It returns either the
-// plain text to be hashed or the credential to be kept. {PLAIN} marks plain text
-// that itself looks like a scheme.
-func parsePassword(password string) (plain []byte, credential string, err error) {
-	scheme, text, marked := cutScheme(password)
-	if marked && scheme != "PLAIN" {
-		credential = "{" + scheme + "}" + text
-		_, err := parseCredential(credential)
-		return nil, credential, err
+// workOut derives what is kept of a password besides its hash. Without a box that is
+// nothing; whoever needs it says so.
+func (d *Directory) workOut(ctx context.Context, secrets *secretsRecord, hash string, plain []byte) (newPassword, error) {
+	p := newPassword{hash: hash, secrets: secrets}
+	box, err := d.box(ctx, true)
+	if err != nil {
+		d.seal.warn.Do(func() { d.log.WarnContext(ctx, "passwords are kept without keys for SCRAM", "error", err) })
+		return p, nil
 	}
-	switch {
-	case text == "":
-		return nil, "", fault.New(fault.Invalid, "the password is empty")
-	case len(text) > maxPassword:
-		return nil, "", fault.New(fault.Invalid, "the password has %d bytes; at most %d", len(text), maxPassword)
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
-		return nil, "", fault.New(fault.Invalid, "the password is not text, or has control characters in it")
+	p.box = box
+	p.derived, err = secrets.derive(credential.ScramForms(string(plain)))
+	if err == nil && secrets.Shared {
+		p.derived.Text = string(plain)
 	}
-	return prepare(text), "", nil
+	return p, err
 }
 
-// prepare is the form of a password that is hashed: composed, as RFC 8265 §4.2.2
-// wants it, so that it does not matter which keyboard an ü came from.
-func prepare(password string) []byte { return norm.NFC.Bytes([]byte(password)) }
-
-// cutScheme splits "{SCHEME}rest". Without a scheme, rest is the whole.
-func cutScheme(s string) (scheme, rest string, ok bool) {
-	inner, ok := strings.CutPrefix(s, "{")
-	if !ok {
-		return "", s, false
+// put writes what was derived. rec are the secrets as they are now; nil: there are none.
+func (p *newPassword) put(w kv.Writer, id AccountID, rec *secretsRecord) error {
+	if rec == nil {
+		if p.derived == nil {
+			return nil
+		}
+		rec = &secretsRecord{Salt: p.secrets.Salt, Iterations: p.secrets.Iterations}
 	}
-	scheme, rest, ok = strings.Cut(inner, "}")
-	if !ok || scheme == "" || strings.ContainsFunc(scheme, notOfScheme) {
-		return "", s, false
+	if err := p.into(rec, id); err != nil {
+		return err
 	}
-	return strings.ToUpper(scheme), rest, true
+	return put(w, secretsKey(id), rec)
 }
 
-func notOfScheme(r rune) bool {
-	return r != '-' && r != '.' && !('A' <= r && r <= 'Z') && !('a' <= r && r <= 'z') && !('0' <= r && r <= '9')
+// into puts what was derived into an account's secrets. When these have got another
+// salt meanwhile, it is of no use; it is made again at the next login.
+func (p *newPassword) into(rec *secretsRecord, id AccountID) (err error) {
+	rec.Password = nil
+	if p.derived == nil || string(rec.Salt) != string(p.secrets.Salt) || rec.Iterations != p.secrets.Iterations {
+		return nil
+	}
+	if rec.Password, err = seal(p.box, id, passwordPurpose, p.derived); err == nil {
+		rec.Password.For = fingerprint(p.hash)
+	}
+	return err
 }
 
-// HashParams are the cost of argon2id (RFC 9106).
-type HashParams struct {
-	Memory  uint32 // KiB
-	Passes  uint32
-	Threads uint8
+// SetPassword gives an account another password, given as for AddAccount. From
+// then on nobody can log in with the old one. Kinds of errors: Invalid, NotFound.
+func (d *Directory) SetPassword(ctx context.Context, address addr.Address, password string) error {
+	account, secrets, err := d.withSecrets(ctx, address)
+	if err != nil {
+		return err // before the work of hashing
+	}
+	fresh, err := d.newPassword(ctx, account.Address, secrets, password)
+	if err != nil {
+		return err
+	}
+	return d.changeSecrets(ctx, address, func(a *Account, rec *secretsRecord) error {
+		a.credential = fresh.hash
+		return fresh.into(rec, a.ID)
+	})
 }
 
-// DefaultHash is what OWASP recommends for servers: 19 MiB, two passes.
-func DefaultHash() HashParams { return HashParams{Memory: 19 << 10, Passes: 2, Threads: 1} }
-
-const (
-	saltBytes = 16
-	hashBytes = 32
-)
-
-// prefix is how credentials with these parameters begin.
-func (p HashParams) prefix() string {
-	return fmt.Sprintf("{ARGON2ID}$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, p.Memory, p.Passes, p.Threads)
+// withSecrets finds an account and its secrets, which must not be modified.
+func (d *Directory) withSecrets(ctx context.Context, address addr.Address) (Account, *secretsRecord, error) {
+	account, err := d.Account(ctx, address)
+	if err != nil {
+		return Account{}, nil, err
+	}
+	pepper, err := d.loadPepper(ctx)
+	if err != nil {
+		return Account{}, nil, err
+	}
+	secrets, err := d.secretsOf(ctx, pepper, &account)
+	return account, secrets, err
 }
 
-func isCurrent(credential string, p HashParams) bool {
-	return strings.HasPrefix(credential, p.prefix())
+// ShareSecret has an account's password kept so that it can be read again, sealed:
+// CRAM-MD5 and APOP cannot do with less. The password is the account's own. Kinds of
+// errors: Invalid, NotFound; Unavailable without a key to seal it with.
+func (d *Directory) ShareSecret(ctx context.Context, address addr.Address, password string) error {
+	account, secrets, err := d.withSecrets(ctx, address)
+	if err != nil {
+		return err
+	}
+	who := candidate{account, true, secrets, account.ID}
+	switch right, err := d.matches(ctx, &who, password); {
+	case err != nil:
+		return err
+	case !right:
+		return fault.New(fault.Invalid, "that is not the password of %s", account.Address)
+	}
+	box, err := d.box(ctx, true)
+	if err != nil {
+		return err
+	}
+	content, err := secrets.derive(credential.ScramForms(password))
+	if err != nil {
+		return err
+	}
+	content.Text = string(credential.Prepare(password))
+	return d.changeSecrets(ctx, address, func(a *Account, rec *secretsRecord) error {
+		rec.Shared = true
+		fresh := newPassword{hash: a.credential, secrets: secrets, derived: content, box: box}
+		if a.credential != account.credential { // another one by now: it is kept at the next login
+			fresh.derived = nil
+		}
+		return fresh.into(rec, a.ID)
+	})
 }
 
-// credential hashes a password with a new salt.
-func (p HashParams) credential(password []byte) string {
-	salt := make([]byte, saltBytes)
-	rand.Read(salt) // never fails
-	hash := argon2.IDKey(password, salt, p.Passes, p.Memory, p.Threads, hashBytes)
-	return p.prefix() + base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(hash)
+// UnshareSecret ends ShareSecret. Kind of error: NotFound.
+func (d *Directory) UnshareSecret(ctx context.Context, address addr.Address) error {
+	box, err := d.box(ctx, false)
+	if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Unavailable) {
+		return err
+	}
+	return d.changeSecrets(ctx, address, func(a *Account, rec *secretsRecord) error {
+		rec.Shared = false
+		content := rec.Password.open(box, a.ID, passwordPurpose)
+		if content == nil || !rec.Password.ofPassword(a.credential) {
+			rec.Password = nil
+			return nil
+		}
+		content.Text = ""
+		fresh := newPassword{hash: a.credential, secrets: rec, derived: content, box: box}
+		return fresh.into(rec, a.ID)
+	})
 }
-
-// unknownCredential is the credential of a user that is not there: as expensive
-// as any, and matched by nothing that is known.
-func unknownCredential(p HashParams) string {
-	salt, hash := make([]byte, saltBytes), make([]byte, hashBytes)
-	return p.prefix() + base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(hash)
-}
-
-// waste takes the time of a hash.
-func (p HashParams) waste(password string) {
-	argon2.IDKey([]byte(password), make([]byte, saltBytes), p.Passes, p.Memory, p.Threads, hashBytes)
-}
-
-func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

@@ -19,6 +19,13 @@ import (
 //	"s"                      sequence: the last AccountID given
 //	"p"                      expiryRecord: when mail fetched by POP3 expires at the earliest
 //	"r"                      rewriteRecord: the secrets of return addresses
+//	"c" AccountID (8 bytes)  secretsRecord: what an account proves itself with, but its password's hash
+//	"m"                      pepperRecord: the secret of made-up answers
+//
+// The shard "dir/used" has what changes with logins, so that it makes nobody forget
+// what the directory says:
+//
+//	"u" AccountID credential usedRecord: when a credential was used
 //
 // Every value is a version byte and JSON, to which fields can be added.
 const (
@@ -29,6 +36,9 @@ const (
 	sequenceKey   = 's'
 	rewriteKey    = 'r'
 	expiryKey     = 'p'
+	secretsPrefix = 'c'
+	pepperKey     = 'm'
+	usedPrefix    = 'u'
 )
 
 // recordVersion is the first byte of every value. A reader that meets a higher one

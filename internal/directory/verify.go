@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/credential"
 	"posthorn/internal/dkim"
 	"posthorn/internal/kv"
 )
@@ -21,6 +22,7 @@ import (
 //   - a domain that is an alias is one of a domain that is none;
 //   - aliases, forwards and catch-alls point to addresses that are elsewhere or there;
 //   - no account's mail expires sooner than the directory says of all;
+//   - secrets are those of an account that is there, and can be used;
 //   - every key is a domain's that is ours, at most one of each algorithm signs, and
 //     those that sign or will are whole.
 func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
@@ -52,6 +54,7 @@ type verification struct {
 	expiry   int               // days
 	signing  map[string]string // selectors of active keys, by domain and algorithm
 	keys     []Key
+	secret   []AccountID // that have secrets
 }
 
 // read takes the whole shard in; damaged records are reported and left out.
@@ -78,7 +81,7 @@ func (v *verification) record(key, value []byte) error {
 		rec, err := decode[accountRecord](key, value)
 		v.accounts[AccountID(binary.BigEndian.Uint64(key[1:]))] = rec
 		if err == nil {
-			_, err = parseCredential(rec.Credential)
+			_, err = credential.ParseHash(rec.Credential)
 		}
 		if err != nil {
 			return fmt.Errorf("account %s: %w", rec.Address, err)
@@ -86,6 +89,11 @@ func (v *verification) record(key, value []byte) error {
 		return nil
 	case key[0] == keyPrefix:
 		return v.key(key, value)
+	case key[0] == secretsPrefix && len(key) == 9:
+		return v.secrets(key, value)
+	case len(key) == 1 && key[0] == pepperKey:
+		_, err := decode[pepperRecord](key, value)
+		return err
 	case len(key) == 1 && key[0] == sequenceKey:
 		sequence, err := decode[sequenceRecord](key, value)
 		v.last = sequence.Last
@@ -158,6 +166,11 @@ func (v *verification) checkAccounts() {
 	for _, name := range v.names {
 		named[name.Account] = true
 	}
+	for _, id := range v.secret {
+		if _, ok := v.accounts[id]; !ok {
+			v.report("there are secrets of account %d, which has no record", id)
+		}
+	}
 	for id, account := range v.accounts {
 		if !named[id] {
 			v.report("account %d (%s) is named by no address", id, account.Address)
@@ -174,6 +187,29 @@ func (v *verification) checkAccounts() {
 			}
 		}
 	}
+}
+
+// leastIterations is what RFC 7677 §4 wants of SCRAM keys.
+const leastIterations = 4096
+
+func (v *verification) secrets(key, value []byte) error {
+	rec, err := decode[secretsRecord](key, value)
+	if err != nil {
+		return err
+	}
+	id := AccountID(binary.BigEndian.Uint64(key[1:]))
+	v.secret = append(v.secret, id)
+	if len(rec.Salt) == 0 || rec.Iterations < leastIterations {
+		return fmt.Errorf("account %d: its SCRAM keys have a salt of %d bytes and %d iterations; want at least 1 and %d", id, len(rec.Salt), rec.Iterations, leastIterations)
+	}
+	names := map[string]bool{}
+	for _, app := range rec.Apps {
+		if names[app.Name] || names[app.ID] || len(app.Hash) == 0 {
+			v.report("account %d: app password %q is there twice, or without a hash", id, app.Name)
+		}
+		names[app.Name], names[app.ID] = true, true
+	}
+	return nil
 }
 
 func (v *verification) key(key, value []byte) error {

@@ -50,7 +50,7 @@ type Identity struct {
 // also of somebody who is not there; Denied for the right one of an account that may
 // not log in; or a fault of the server's own.
 type Directory interface {
-	Authenticate(ctx context.Context, user, password string) (directory.Account, error)
+	Authenticate(ctx context.Context, user, password string, use directory.Use) (directory.Account, error)
 	// Account finds an account by its address. There may be none: NotFound.
 	Account(ctx context.Context, address addr.Address) (directory.Account, error)
 }
@@ -111,7 +111,7 @@ func (g *Gate) Password(ctx context.Context, p Peer, authzid, user, password str
 
 func (g *Gate) password(ctx context.Context, a *Attempt, password string) (Identity, error) {
 	return g.prove(ctx, a, func() (directory.Account, error) {
-		return g.o.Directory.Authenticate(ctx, a.User, password)
+		return g.o.Directory.Authenticate(ctx, a.User, password, directory.Use{Protocol: a.Peer.Protocol})
 	})
 }
 

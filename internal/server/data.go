@@ -85,7 +85,7 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 }
 
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
-	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log}), engine: engine, blobs: blobs}
+	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log, KeyFile: c.SecretsKey()}), engine: engine, blobs: blobs}
 	d.config.Store(c)
 	d.certs = certs.New(time.Now, log)
 	d.resolver = sync.OnceValue(func() *dns.Resolver { return dns.New(resolverOptions(c.DNS, log)) })

@@ -31,7 +31,7 @@ func (u Users) Gate(inClear bool) *login.Gate {
 }
 
 // Authenticate is of login.Directory.
-func (u Users) Authenticate(_ context.Context, user, password string) (directory.Account, error) {
+func (u Users) Authenticate(_ context.Context, user, password string, _ directory.Use) (directory.Account, error) {
 	name := strings.TrimSuffix(strings.ToLower(user), "@"+Domain)
 	account, known := u.account(name)
 	switch {

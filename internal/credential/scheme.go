@@ -1,4 +1,4 @@
-package directory
+package credential
 
 import (
 	"crypto/sha1"
@@ -16,15 +16,15 @@ import (
 	"posthorn/internal/fault"
 )
 
-// verifier compares a password with a hash.
-type verifier func(password []byte) bool
+// Verifier compares a prepared password with a hash.
+type Verifier func(password []byte) bool
 
 // scheme is a way in which passwords are hashed, by the name that Dovecot gives
 // it. parse reads the hash, and refuses what is malformed or so expensive that a
 // login would be an attack.
 type scheme struct {
 	name  string
-	parse func(hash string) (verifier, error)
+	parse func(hash string) (Verifier, error)
 }
 
 func schemes() []scheme {
@@ -48,9 +48,15 @@ func Schemes() []string {
 	return names
 }
 
-// parseCredential reads a whole {SCHEME}hash.
-func parseCredential(credential string) (verifier, error) {
-	name, hash, _ := cutScheme(credential)
+// SchemeOf is the scheme of a {SCHEME}hash.
+func SchemeOf(hash string) string {
+	scheme, _, _ := cutScheme(hash)
+	return scheme
+}
+
+// ParseHash reads a whole {SCHEME}hash. Kind of error: Invalid.
+func ParseHash(text string) (Verifier, error) {
+	name, hash, _ := cutScheme(text)
 	all := schemes()
 	i := slices.IndexFunc(all, func(s scheme) bool { return s.name == name })
 	if i < 0 {
@@ -73,7 +79,7 @@ const (
 )
 
 // parseArgon2id reads $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
-func parseArgon2id(phc string) (verifier, error) {
+func parseArgon2id(phc string) (Verifier, error) {
 	parts := strings.Split(phc, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
 		return nil, fmt.Errorf("want $argon2id$v=19$m=…,t=…,p=…$salt$hash")
@@ -105,7 +111,7 @@ func parseArgon2id(phc string) (verifier, error) {
 }
 
 // parseBcrypt reads $2b$12$….
-func parseBcrypt(hash string) (verifier, error) {
+func parseBcrypt(hash string) (Verifier, error) {
 	cost, err := bcrypt.Cost([]byte(hash))
 	switch {
 	case err != nil:
@@ -117,7 +123,7 @@ func parseBcrypt(hash string) (verifier, error) {
 }
 
 // parseCrypt reads what crypt(3) makes, as far as it is known here.
-func parseCrypt(hash string) (verifier, error) {
+func parseCrypt(hash string) (Verifier, error) {
 	switch {
 	case strings.HasPrefix(hash, "$2"):
 		return parseBcrypt(hash)
@@ -128,8 +134,8 @@ func parseCrypt(hash string) (verifier, error) {
 }
 
 // salted reads base64 of a digest of password and salt, followed by the salt.
-func salted(newHash func() hash.Hash) func(string) (verifier, error) {
-	return func(text string) (verifier, error) {
+func salted(newHash func() hash.Hash) func(string) (Verifier, error) {
+	return func(text string) (Verifier, error) {
 		size := newHash().Size()
 		raw, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(raw) <= size {

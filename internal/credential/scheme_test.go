@@ -1,4 +1,4 @@
-package directory
+package credential
 
 import (
 	"strings"
@@ -21,9 +21,9 @@ func TestSchemes(t *testing.T) {
 		"{SSHA}UgCJjM+VJJYduihDuk0aPpDtY9RzYWx0eQ==":                                                                                            "secret",
 		"{ssha256}W2T0GtMfT9mqz2M6M2ugt7C4HxacLEVv3JHoqCU1LXpzYWx0eQ==":                                                                         "secret",
 		"{SSHA512}cRZVawawrjxEyxFRA5IQOfoJR5ixDDGC21An2/SCqd4g0ur+UDDKUeANewBNE6RQaXqEPXjVWqZu8Xmy/YU3V3NhbHR5":                                 "secret",
-		cheap().credential([]byte("own")): "own",
+		cheap().Hash([]byte("own")): "own",
 	} {
-		verify, err := parseCredential(credential)
+		verify, err := ParseHash(credential)
 		if err != nil {
 			t.Errorf("%s: %v", credential, err)
 			continue
@@ -50,8 +50,8 @@ func TestSchemesRefuse(t *testing.T) {
 		"{CRYPT}abJnggxhB/yWI", "{CRYPT}$1$salt$x", "{SHA512-CRYPT}$6$saltstring$short", "{SHA512-CRYPT}$6$rounds=999999999$s$" + strings.Repeat("x", 86),
 		"{SSHA}secret", "{SSHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{SSHA256}", "{SSHA512}!!!",
 	} {
-		if _, err := parseCredential(credential); !fault.Is(err, fault.Invalid) {
-			t.Errorf("parseCredential(%q) = %v", credential, err)
+		if _, err := ParseHash(credential); !fault.Is(err, fault.Invalid) {
+			t.Errorf("ParseHash(%q) = %v", credential, err)
 		}
 	}
 }
@@ -67,38 +67,41 @@ func TestParsePassword(t *testing.T) {
 		"mu\u0308de":             {"müde", ""},
 		"{blf-crypt}" + bcrypted: {"", "{BLF-CRYPT}" + bcrypted},
 	} {
-		plain, credential, err := parsePassword(in)
+		plain, credential, err := Parse(in)
 		if err != nil || string(plain) != want[0] || credential != want[1] {
-			t.Errorf("parsePassword(%q) = %q, %q, %v; want %q", in, plain, credential, err, want)
+			t.Errorf("Parse(%q) = %q, %q, %v; want %q", in, plain, credential, err, want)
 		}
 	}
-	for _, in := range []string{"", "{PLAIN}", "a\x00b", "a\nb", "\xff", "{MD5}x", strings.Repeat("x", maxPassword+1)} {
-		if plain, credential, err := parsePassword(in); !fault.Is(err, fault.Invalid) {
-			t.Errorf("parsePassword(%q) = %q, %q, %v", in, plain, credential, err)
+	for _, in := range []string{"", "{PLAIN}", "a\x00b", "a\nb", "\xff", "{MD5}x", strings.Repeat("x", MaxPassword+1)} {
+		if plain, credential, err := Parse(in); !fault.Is(err, fault.Invalid) {
+			t.Errorf("Parse(%q) = %q, %q, %v", in, plain, credential, err)
 		}
 	}
 }
 
 func TestCredentialsShareNothing(t *testing.T) {
-	a, b := cheap().credential([]byte("secret")), cheap().credential([]byte("secret"))
-	if a == b || !isCurrent(a, cheap()) || isCurrent(a, DefaultHash()) {
+	a, b := cheap().Hash([]byte("secret")), cheap().Hash([]byte("secret"))
+	if a == b || !cheap().Made(a) || DefaultCost().Made(a) {
 		t.Errorf("credentials %s and %s", a, b)
 	}
 }
 
-func FuzzParseCredential(f *testing.F) {
+func FuzzParseHash(f *testing.F) {
 	f.Add("{ARGON2ID}$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("{SHA512-CRYPT}$6$rounds=10000$salt$x")
 	f.Add("{CRYPT}$2b$04$abc")
 	f.Add("{SSHA}UgCJjM+VJJYduihDuk0aPpDtY9RzYWx0eQ==")
 	f.Fuzz(func(_ *testing.T, s string) {
-		parseCredential(s) // must not panic
-		parsePassword(s)
+		ParseHash(s) // must not panic
+		Parse(s)
 	})
 }
 
 func BenchmarkHash(b *testing.B) {
 	for b.Loop() {
-		DefaultHash().credential([]byte("secret"))
+		DefaultCost().Hash([]byte("secret"))
 	}
 }
+
+// cheap is for tests that are not about hashing.
+func cheap() Cost { return Cost{Memory: 64, Passes: 1, Threads: 1} }

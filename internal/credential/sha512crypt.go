@@ -1,4 +1,4 @@
-package directory
+package credential
 
 import (
 	"crypto/sha512"
@@ -18,7 +18,7 @@ const (
 )
 
 // parseSHA512Crypt reads $6$[rounds=N$]salt$hash.
-func parseSHA512Crypt(text string) (verifier, error) {
+func parseSHA512Crypt(text string) (Verifier, error) {
 	parts := strings.Split(text, "$")
 	rounds := crypt512Rounds
 	if len(parts) == 5 && strings.HasPrefix(parts[2], "rounds=") {
