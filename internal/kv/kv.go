@@ -64,13 +64,17 @@ type Engine interface {
 }
 
 // Reader reads one shard. Keys and values it hands out are valid until fn (of
-// View, Update) or the callback (of Scan) returns, and must not be modified. It
-// belongs to the goroutine that runs fn, and the callback of a Scan must not use
-// it or anything else of the same Tx: where the rows come over a network, a
+// View, Update) or the callback (of Scan and GetEach) returns, and must not be
+// modified. It belongs to the goroutine that runs fn, and such a callback must not
+// use it or anything else of the same Tx: where the rows come over a network, a
 // question asked in between would cost a round trip for each of them.
 type Reader interface {
 	// Get returns the value at key; ok is false if there is none.
 	Get(key []byte) (value []byte, ok bool, err error)
+	// GetEach calls fn for keys[0], keys[1] and so on, whatever their order, with
+	// what Get would return, until fn returns false. Over a network it is one
+	// question. The callback is bound like that of a Scan.
+	GetEach(keys [][]byte, fn func(i int, value []byte, ok bool) bool) error
 	// Scan calls fn for the keys in a range, in order, until fn returns false.
 	Scan(r Range, fn func(key, value []byte) bool) error
 }

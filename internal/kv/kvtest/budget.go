@@ -56,6 +56,15 @@ func testRoundTrips(t *testing.T, s Subject) {
 	trips("a View with one Get", tripsOfView+1, func() {
 		view(t, s, "a", func(r kv.Reader) error { _, _, err := r.Get(number(0)); return err })
 	})
+	trips("a View that gets 1,000 keys", tripsOfView+1, func() {
+		view(t, s, "a", func(r kv.Reader) error {
+			keys := make([][]byte, 1000)
+			for i := range keys {
+				keys[i] = number(uint64(i * 7))
+			}
+			return r.GetEach(keys, func(int, []byte, bool) bool { return true })
+		})
+	})
 	trips("a View with two scans of 10,000 rows", tripsOfView+2, func() {
 		view(t, s, "b", func(r kv.Reader) error {
 			for range 2 {

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		test func(t *testing.T, s Subject)
 	}{
 		{"Get", testGet},
+		{"GetEach", testGetEach},
 		{"EmptyKeysAndValues", testEmpty},
 		{"ArgumentsAreCopied", testArgumentsAreCopied},
 		{"Order", testOrder},

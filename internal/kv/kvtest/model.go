@@ -58,6 +58,7 @@ type op struct {
 	kind       string
 	shard      kv.Shard
 	key, value []byte
+	keys       [][]byte
 	which      kv.Range
 }
 
@@ -85,6 +86,8 @@ func genOps(shards []kv.Shard, kinds ...string) *rapid.Generator[[]op] {
 			o.key, o.value = genKey.Draw(t, "key"), genValue.Draw(t, "value")
 		case "get", "delete":
 			o.key = genKey.Draw(t, "key")
+		case "getEach":
+			o.keys = rapid.SliceOfN(genKey, 0, 6).Draw(t, "keys")
 		default:
 			o.which = genRange.Draw(t, "range")
 		}
@@ -92,9 +95,24 @@ func genOps(shards []kv.Shard, kinds ...string) *rapid.Generator[[]op] {
 	}), 1, 12)
 }
 
-// read does a get or scan and compares it with the model.
+// read does a get, getEach or scan and compares it with the model.
 func (o op) read(r kv.Reader, m model) error {
-	if o.kind == "get" {
+	switch o.kind {
+	case "getEach":
+		var got, due []row
+		err := r.GetEach(o.keys, func(i int, value []byte, ok bool) bool {
+			got = append(got, row{fmt.Sprint(i, ok), string(value)})
+			return true
+		})
+		for i, key := range o.keys {
+			value, there := m[o.shard][string(key)]
+			due = append(due, row{fmt.Sprint(i, there), value})
+		}
+		if err == nil && !slices.Equal(got, due) {
+			err = fmt.Errorf("getEach %s %q: %v, not %v", o.shard, o.keys, got, due)
+		}
+		return err
+	case "get":
 		value, ok, err := r.Get(o.key)
 		due, there := m[o.shard][string(o.key)]
 		if err == nil && (ok != there || !bytes.Equal(value, []byte(due))) {
@@ -165,7 +183,7 @@ func modelStep(t *testing.T, rt *rapid.T, s Subject, step string, m *model) erro
 		return modelUpdate(t, rt, s, step == "fail", m)
 	case "view":
 		shard := rapid.SampledFrom(modelShards).Draw(rt, "shard")
-		ops := genOps([]kv.Shard{shard}, "get", "scan").Draw(rt, "ops")
+		ops := genOps([]kv.Shard{shard}, "get", "getEach", "scan").Draw(rt, "ops")
 		return s.Engine().View(t.Context(), shard, func(r kv.Reader) error {
 			for _, o := range ops {
 				if err := o.read(r, *m); err != nil {
@@ -184,7 +202,7 @@ func modelStep(t *testing.T, rt *rapid.T, s Subject, step string, m *model) erro
 
 func modelUpdate(t *testing.T, rt *rapid.T, s Subject, fail bool, m *model) error {
 	shards := rapid.Permutation(modelShards).Draw(rt, "shards")[:rapid.IntRange(1, 3).Draw(rt, "n")]
-	ops := genOps(shards, "put", "put", "put", "delete", "deleteRange", "get", "scan").Draw(rt, "ops")
+	ops := genOps(shards, "put", "put", "put", "delete", "deleteRange", "get", "getEach", "scan").Draw(rt, "ops")
 	var after model
 	err := s.Engine().Update(t.Context(), shards, func(tx kv.Tx) error {
 		after = m.clone()

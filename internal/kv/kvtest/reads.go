@@ -32,6 +32,37 @@ func testGet(t *testing.T, s Subject) {
 	want(t, s, "a", "two", "2")
 }
 
+func testGetEach(t *testing.T, s Subject) {
+	put(t, s, "a", "one", "1", "two", "2", "three", "3")
+	keys := [][]byte{[]byte("two"), []byte("none"), []byte("one"), []byte("two"), []byte("three"), []byte("zero")}
+	check := func(r kv.Reader, most int, due string) {
+		var got []string
+		err := r.GetEach(keys, func(i int, value []byte, ok bool) bool {
+			got = append(got, fmt.Sprintf("%d=%s,%v", i, value, ok))
+			return len(got) < most
+		})
+		if now := strings.Join(got, " "); err != nil || now != due {
+			t.Errorf("at most %d: %s, %v; not %s", most, now, err, due)
+		}
+	}
+	view(t, s, "a", func(r kv.Reader) error {
+		check(r, 99, "0=2,true 1=,false 2=1,true 3=2,true 4=3,true 5=,false")
+		check(r, 1, "0=2,true")
+		check(r, 2, "0=2,true 1=,false")
+		return r.GetEach(nil, nil)
+	})
+	update(t, s, "a", func(w kv.Writer) error {
+		if err := putAll(w, "none", "0", "two", "II"); err != nil {
+			return err
+		}
+		if err := w.Delete([]byte("one")); err != nil {
+			return err
+		}
+		check(w, 99, "0=II,true 1=0,true 2=,false 3=II,true 4=3,true 5=,false")
+		return nil
+	})
+}
+
 func testEmpty(t *testing.T, s Subject) {
 	update(t, s, "a", func(w kv.Writer) error {
 		for _, key := range [][]byte{nil, {0}, {0, 0}} {

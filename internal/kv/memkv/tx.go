@@ -50,6 +50,26 @@ func (t *tree) Get(key []byte) (value []byte, ok bool, err error) {
 	return value, ok, nil
 }
 
+func (t *tree) GetEach(keys [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	t.lease.check()
+	for i, key := range keys {
+		if t.lease.ctx.Err() != nil {
+			return canceled(t.lease.ctx)
+		}
+		value, ok := t.root.get(key)
+		visit := func(_, value []byte) bool {
+			if !ok {
+				value = nil
+			}
+			return fn(i, value, ok)
+		}
+		if !t.lease.call(visit, &node{value: value}) {
+			break
+		}
+	}
+	return nil
+}
+
 func (t *tree) Scan(r kv.Range, fn func(key, value []byte) bool) error {
 	t.lease.check()
 	walk := t.root.ascend
@@ -92,9 +112,9 @@ func (t *tree) DeleteRange(from, to []byte) error {
 type lease struct {
 	ctx      context.Context
 	over     bool // fn has returned
-	scanning bool // a callback of Scan is running
+	scanning bool // a callback of Scan or GetEach is running
 	lent     [][]byte
-	row      []byte // lent to the callback of a Scan
+	row      []byte // lent to that callback
 }
 
 func (l *lease) check() {
@@ -113,7 +133,7 @@ func (l *lease) lend(b []byte) []byte {
 	return b
 }
 
-// call runs the callback of a Scan on a copy that is good until it returns.
+// call runs a callback on a copy that is good until it returns.
 func (l *lease) call(fn func(key, value []byte) bool, n *node) bool {
 	l.row = append(append(l.row[:0], n.key...), n.value...)
 	l.scanning = true

@@ -43,6 +43,14 @@ type cursor struct {
 
 // get looks up a key of a shard. The value is good until close.
 func (c *cursor) get(k keys, key []byte) (value []byte, ok bool, err error) {
+	if value, ok, err = c.find(k, key); ok {
+		value = c.lent.copy(value)
+	}
+	return value, ok, err
+}
+
+// find is get with a value that is good until the next move of the iterator.
+func (c *cursor) find(k keys, key []byte) (value []byte, ok bool, err error) {
 	if c.bounded {
 		c.iter.SetBounds(nil, nil)
 		c.bounded = false
@@ -51,11 +59,26 @@ func (c *cursor) get(k keys, key []byte) (value []byte, ok bool, err error) {
 	if !c.iter.SeekPrefixGE(c.lower) { // the whole key is the prefix: this asks the bloom filters
 		return nil, false, storageError(c.iter.Error())
 	}
-	value, err = c.iter.ValueAndErr()
-	if err != nil {
+	if value, err = c.iter.ValueAndErr(); err != nil {
 		return nil, false, storageError(err)
 	}
-	return c.lent.copy(value), true, nil
+	return value[:len(value):len(value)], true, nil
+}
+
+func (c *cursor) getEach(ctx context.Context, k keys, wanted [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	for i, key := range wanted {
+		if i%64 == 0 && ctx.Err() != nil {
+			return canceled(ctx)
+		}
+		value, ok, err := c.find(k, key)
+		if err != nil {
+			return err
+		}
+		if !fn(i, value, ok) {
+			break
+		}
+	}
+	return nil
 }
 
 func (c *cursor) scan(ctx context.Context, k keys, r kv.Range, fn func(key, value []byte) bool) error {

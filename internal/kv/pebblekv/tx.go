@@ -86,6 +86,14 @@ func (w *writer) Get(key []byte) (value []byte, ok bool, err error) {
 	return c.get(w.keys, key)
 }
 
+func (w *writer) GetEach(keys [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	c, err := w.cursor()
+	if err != nil {
+		return err
+	}
+	return c.getEach(w.tx.ctx, w.keys, keys, fn)
+}
+
 func (w *writer) Scan(r kv.Range, fn func(key, value []byte) bool) error {
 	c, err := w.cursor()
 	if err != nil {

@@ -24,6 +24,13 @@ func (v *view) Get(key []byte) (value []byte, ok bool, err error) {
 	return v.cursor.get(v.keys, key)
 }
 
+func (v *view) GetEach(keys [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	if err := v.open(); err != nil {
+		return err
+	}
+	return v.cursor.getEach(v.ctx, v.keys, keys, fn)
+}
+
 func (v *view) Scan(r kv.Range, fn func(key, value []byte) bool) error {
 	if err := v.open(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package pgkv
 
 import (
 	"context"
+	"encoding/binary"
 
 	"posthorn/internal/kv"
 )
@@ -24,6 +25,44 @@ func (r *reads) get(shard, key []byte) (value []byte, ok bool, err error) {
 	}
 	value, ok, err = r.conn.row(r.ctx)
 	return value, ok, r.fail(err)
+}
+
+// getEach is one round trip.
+func (r *reads) getEach(shard []byte, keys [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	size := 0
+	for _, key := range keys {
+		size += len(key)
+	}
+	wanted := newByteaArray(len(keys), size)
+	for _, key := range keys {
+		wanted.add(key)
+	}
+	r.conn.send(getEach, shard, wanted.encoded)
+	if err := r.ask(); err != nil {
+		return err
+	}
+	next, more := 0, true
+	missing := func(before int) bool {
+		for ; more && next < before; next++ {
+			more = fn(next, nil, false)
+		}
+		return more
+	}
+	err := r.conn.rows(r.ctx, func(row [][]byte) bool {
+		if at := int(binary.BigEndian.Uint64(row[0])) - 1; missing(at) {
+			more = fn(at, row[1], true)
+			next = at + 1
+		}
+		return more
+	})
+	if err != nil {
+		return r.fail(err)
+	}
+	missing(len(keys))
+	return nil
 }
 
 // scan goes through ranges, which have the direction and the limit of the first,

@@ -11,6 +11,7 @@ const (
 	// lock waits until this transaction owns a lock, which ends with it.
 	lock statement = iota
 	get
+	getEach // the rows that there are, with their places among the keys
 	scanUp
 	scanUpFrom // as scanUp, without an upper bound
 	scanDown
@@ -33,7 +34,9 @@ const (
 var statements = [numStatements]string{
 	lock: `SELECT pg_advisory_xact_lock($1)`,
 
-	get:          `SELECT value FROM kv WHERE shard = $1 AND key = $2`,
+	get: `SELECT value FROM kv WHERE shard = $1 AND key = $2`,
+	getEach: `SELECT wanted.n, kv.value FROM unnest($2::bytea[]) WITH ORDINALITY AS wanted (key, n)
+		JOIN kv ON kv.shard = $1 AND kv.key = wanted.key ORDER BY wanted.n`,
 	scanUp:       `SELECT key, value FROM kv WHERE shard = $1 AND key >= $2 AND key < $4 ORDER BY key LIMIT $3`,
 	scanUpFrom:   `SELECT key, value FROM kv WHERE shard = $1 AND key >= $2 ORDER BY key LIMIT $3`,
 	scanDown:     `SELECT key, value FROM kv WHERE shard = $1 AND key >= $2 AND key < $4 ORDER BY key DESC LIMIT $3`,

@@ -154,6 +154,17 @@ func (w *writer) Get(key []byte) (value []byte, ok bool, err error) {
 	return w.tx.get(w.shard, key)
 }
 
+// GetEach asks the database for all keys, also for those that the overlay knows.
+func (w *writer) GetEach(keys [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	w.tx.lock()
+	return w.tx.getEach(w.shard, keys, func(i int, value []byte, ok bool) bool {
+		if own, has, known := w.get(keys[i]); known {
+			value, ok = own, has
+		}
+		return fn(i, value, ok)
+	})
+}
+
 func (w *writer) Put(key, value []byte) error {
 	kept := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
 	w.put(kept[:len(key):len(key)], kept[len(key):])

@@ -33,6 +33,10 @@ func (e *Engine) view(ctx context.Context, s kv.Shard, fn func(kv.Reader) error)
 
 func (v *view) Get(key []byte) (value []byte, ok bool, err error) { return v.get(v.shard, key) }
 
+func (v *view) GetEach(keys [][]byte, fn func(i int, value []byte, ok bool) bool) error {
+	return v.getEach(v.shard, keys, fn)
+}
+
 func (v *view) Scan(r kv.Range, fn func(key, value []byte) bool) error {
 	return v.scan(v.shard, []kv.Range{r}, fn)
 }
