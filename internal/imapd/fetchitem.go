@@ -91,7 +91,7 @@ func (f *fetcher) lostItem(item *plannedItem, m *fetched) {
 	case imapwire.FetchInternalDate:
 		f.b = imapwire.AppendInternalDate(f.b, time.Unix(m.InternalDate, 0).UTC())
 	case imapwire.FetchEmailID:
-		f.b = append(appendEmailID(append(f.b, '('), f.box.account.ID(), store.EmailID(m.Content)), ')')
+		f.b = append(appendEmailID(append(f.b, '('), f.box.account.ID(), m.Content), ')')
 	case imapwire.FetchPreview:
 		f.preview(nil)
 	case imapwire.FetchBinarySize:

@@ -226,7 +226,7 @@ func (w *world) damage(n int) error {
 	return w.engine.Update(context.Background(), []kv.Shard{"a/1"}, func(tx kv.Tx) error {
 		var key []byte
 		at := 0
-		err := tx.In("a/1").Scan(kv.Prefix([]byte("R")), func(k, _ []byte) bool {
+		err := tx.In("a/1").Scan(kv.Prefix([]byte("C")), func(k, _ []byte) bool {
 			key = append([]byte(nil), k...)
 			at++
 			return at < n

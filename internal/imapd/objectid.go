@@ -45,7 +45,7 @@ func emailTest(account store.AccountID, text string) test {
 	return func(m *candidate) verdict {
 		switch {
 		case m.Content != 0:
-			return verdictOf(store.EmailID(m.Content) == id)
+			return verdictOf(m.Content == id)
 		case m.level < fromRecord:
 			return unknown
 		}

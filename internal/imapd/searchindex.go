@@ -50,7 +50,7 @@ func (c *compiler) indexed(q search.Query, t test) test {
 			}
 		}
 		if known != nil {
-			switch known.Test(store.EmailID(m.Content)) {
+			switch known.Test(m.Content) {
 			case search.Yes:
 				return yes
 			case search.No:

@@ -47,24 +47,23 @@ func (tx *Tx) Append(id MailboxID, m *Message, o AppendOptions) (UID, error) {
 	}
 	e := Entry{Flags: flags, Size: uint32(m.Size)}
 	e.identify(email, o.InternalDate)
-	record := m.record(email, tx.now, o.InternalDate)
-	uid, err := tx.place(b, e, email, record)
+	if err := tx.w.Put(keyContent(email), m.record(email, tx.now, o.InternalDate)); err != nil {
+		return 0, err
+	}
+	uid, err := tx.place(b, e)
 	if err == nil && o.UIDL != "" {
 		err = tx.putUIDL(id, uid, o.UIDL)
 	}
 	return uid, err
 }
 
-// place gives a message the next UID of a mailbox and stores its record there.
-func (tx *Tx) place(b *boxTx, e Entry, email EmailID, record []byte) (UID, error) {
+// place gives a message, whose content is stored, the next UID of a mailbox.
+func (tx *Tx) place(b *boxTx, e Entry) (UID, error) {
 	if b.UIDNext == ^UID(0) {
 		return 0, fault.New(fault.Limit, "store: mailbox %q has used up its UIDs", b.Name)
 	}
-	e.UID = b.UIDNext
-	if err := tx.w.Put(keyRecord(b.ID, e.UID), record); err != nil {
-		return 0, err
-	}
-	if err := tx.w.Put(keyEmail(email, b.ID, e.UID), nil); err != nil {
+	e.UID, e.Saved = b.UIDNext, savedAt(tx.now.Unix())
+	if err := tx.w.Put(keyEmail(e.Content, b.ID, e.UID), nil); err != nil {
 		return 0, err
 	}
 	b.UIDNext++

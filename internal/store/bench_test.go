@@ -146,3 +146,62 @@ func BenchmarkRecords(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/message")
 }
+
+// Copies of 1,000 messages, in one commit.
+func BenchmarkCopy(b *testing.B) {
+	_, a := benchStore(b, 10_000)
+	trash, err := a.Mailbox(b.Context(), "Trash")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		err := a.Update(b.Context(), func(tx *store.Tx) error {
+			_, err := tx.Copy(store.InboxID, []store.UIDRange{{First: 1, Last: 1000}}, trash.ID)
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/message")
+}
+
+// A list of 10,000 messages that came in another order, or with so many others between.
+func BenchmarkRecordsApart(b *testing.B) {
+	for _, step := range []int{2, 7, 37} {
+		b.Run(fmt.Sprintf("step=%d", step), func(b *testing.B) {
+			_, a := benchStore(b, 10_000)
+			var archive store.Mailbox
+			err := a.Update(b.Context(), func(tx *store.Tx) (err error) {
+				if archive, err = tx.CreateMailbox("Apart", ""); err != nil {
+					return err
+				}
+				for first := range step {
+					var rs []store.UIDRange
+					for uid := store.UID(first + 1); uid <= 10_000; uid += store.UID(step) {
+						rs = append(rs, store.UIDRange{First: uid, Last: uid})
+					}
+					if _, err := tx.Copy(store.InboxID, rs, archive.ID); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			snap, err := a.Snapshot(b.Context(), archive.ID)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				n := 0
+				err := a.Records(b.Context(), snap, store.AllUIDs, func(_ int, _ store.Entry, r *store.Record) bool { n++; return r != nil })
+				if err != nil || n != 10_000 {
+					b.Fatal(n, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/message")
+		})
+	}
+}

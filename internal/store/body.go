@@ -48,6 +48,8 @@ func encodeBlob(id blob.ID) []byte { return append([]byte{bodyBlob}, id...) }
 // decodeBody gives the bytes of a body, or the blob that holds them.
 func decodeBody(b []byte) (data []byte, id blob.ID, err error) {
 	switch {
+	case b == nil:
+		return nil, "", fault.New(fault.Corrupt, "store: a message's body is missing")
 	case len(b) >= len(inlineHead) && b[0] == bodyInline:
 		data = b[len(inlineHead):]
 		if crc32.Checksum(data, castagnoli) != binary.BigEndian.Uint32(b[1:]) {
@@ -67,17 +69,18 @@ func (a *Account) Bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, fn 
 	return a.view(ctx, func(r kv.Reader) error {
 		b := bodyReaders.Get().(*bodyReader)
 		defer b.release()
-		b.account, b.reader, b.snap = a, r, snap
+		b.account, b.snap = a, snap
+		b.bodies.reader, b.bodies.kind, b.bodies.near = r, 'B', nearBodies
+		b.records.most, b.records.fn = bodiesAtOnce, b.keep
+		b.records.begin(r, snap)
 		for _, rg := range normalize(rs) {
 			for {
-				if err := b.fill(rg); err != nil {
+				b.batch, b.copies, b.emails = b.batch[:0], b.copies[:0], b.emails[:0]
+				if _, err := b.records.run(rg); err != nil {
 					return err
 				}
-				for _, one := range b.batch {
-					rec, body := b.read(one)
-					if !fn(one.seq, one.entry, rec, body) {
-						return nil
-					}
+				if more, err := b.read(fn); err != nil || !more {
+					return err
 				}
 				if len(b.batch) < bodiesAtOnce {
 					break
@@ -91,15 +94,17 @@ func (a *Account) Bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, fn 
 
 // bodiesAtOnce is how many records Bodies copies out of a scan before it reads
 // their bodies, which it cannot do during the scan.
-const bodiesAtOnce = 32
+const bodiesAtOnce = 64
 
 // bodyReader reads messages with their bodies, a batch of records at a time.
 type bodyReader struct {
 	account *Account
-	reader  kv.Reader
 	snap    *Snapshot
+	records recordWalk
+	bodies  contentReader
 	batch   []located
-	copies  []byte // the records of the batch, one behind the other
+	copies  []byte    // the records of the batch, one behind the other
+	emails  []EmailID // of the batch; 0 where there is no record
 	record  Record
 }
 
@@ -107,7 +112,8 @@ type bodyReader struct {
 var bodyReaders = sync.Pool{New: func() any { return new(bodyReader) }}
 
 func (b *bodyReader) release() {
-	b.account, b.reader, b.snap, b.record = nil, nil, nil, Record{}
+	b.account, b.snap, b.record, b.bodies.reader = nil, nil, Record{}, nil
+	b.records.begin(nil, nil)
 	bodyReaders.Put(b)
 }
 
@@ -119,40 +125,39 @@ type located struct {
 	from, to int
 }
 
-// fill reads the next batch of records.
-func (b *bodyReader) fill(rg UIDRange) error {
-	b.batch, b.copies = b.batch[:0], b.copies[:0]
-	w := recordWalk{b.reader, b.snap, func(seq int, e Entry, raw []byte) bool {
-		one := located{seq, e, -1, -1}
-		if raw != nil {
-			one.from, one.to = len(b.copies), len(b.copies)+len(raw)
-			b.copies = append(b.copies, raw...)
+// keep takes a record into the batch, until that is full.
+func (b *bodyReader) keep(seq int, e Entry, raw []byte) bool {
+	one := located{seq, e, -1, -1}
+	email := e.Content
+	if raw != nil {
+		one.from, one.to = len(b.copies), len(b.copies)+len(raw)
+		b.copies = append(b.copies, raw...)
+		if email == 0 {
+			email, _ = recordEmail(raw) // decode will complain
 		}
-		b.batch = append(b.batch, one)
-		return len(b.batch) < bodiesAtOnce
-	}}
-	_, err := w.run(rg)
-	return err
+	}
+	b.batch, b.emails = append(b.batch, one), append(b.emails, email)
+	return len(b.batch) < bodiesAtOnce
 }
 
-// read decodes a record and reads its body, if that is inline.
-func (b *bodyReader) read(one located) (*Record, []byte) {
-	if one.from < 0 {
-		return nil, nil
-	}
-	rec := b.account.decode(&b.record, b.snap, one.entry.UID, b.copies[one.from:one.to])
-	if rec == nil {
-		return nil, nil
-	}
-	stored, err := mustGet(b.reader, keyBody(rec.EmailID), "a message's body")
-	if err == nil {
-		var data []byte
-		if data, _, err = decodeBody(stored); err == nil {
-			return rec, data
+// read goes through the bodies of the batch.
+func (b *bodyReader) read(fn func(seq int, e Entry, r *Record, body []byte) bool) (more bool, err error) {
+	return b.bodies.each(b.emails, func(i int, stored []byte) bool {
+		one := &b.batch[i]
+		if one.from < 0 {
+			return fn(one.seq, one.entry, nil, nil)
 		}
-	}
-	b.account.damaged(b.snap.id, one.entry.UID, err)
-	return nil, nil
+		rec := b.account.decode(&b.record, b.snap, &one.entry, b.copies[one.from:one.to])
+		if rec == nil {
+			return fn(one.seq, one.entry, nil, nil)
+		}
+		data, _, err := decodeBody(stored)
+		if err != nil {
+			b.account.damaged(b.snap.id, one.entry.UID, err)
+			rec = nil
+		}
+		return fn(one.seq, one.entry, rec, data)
+	})
 }
 
 // Body opens a message of a snapshot, also one that was expunged since, as long as
@@ -162,20 +167,16 @@ func (a *Account) Body(ctx context.Context, snap *Snapshot, uid UID) (Body, erro
 	var id blob.ID
 	err := a.view(ctx, func(r kv.Reader) error {
 		data, id = nil, ""
-		rec, ok, err := r.Get(keyRecord(snap.id, uid))
+		email, err := snap.contentOf(r, uid)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return fault.New(fault.NotFound, "store: message %d of mailbox %d is gone", uid, snap.id)
-		}
-		email, err := recordEmail(rec)
-		if err != nil {
+		b, ok, err := r.Get(keyBody(email))
+		switch {
+		case err != nil:
 			return err
-		}
-		b, err := mustGet(r, keyBody(email), "a message's body")
-		if err != nil {
-			return err
+		case !ok:
+			return missingBody(r, email, snap.id, uid)
 		}
 		data, id, err = decodeBody(b)
 		data = bytes.Clone(data)
@@ -188,4 +189,38 @@ func (a *Account) Body(ctx context.Context, snap *Snapshot, uid UID) (Body, erro
 		return a.store.blobs.Open(ctx, id)
 	}
 	return inlineBody{bytes.NewReader(data)}, nil
+}
+
+// contentOf gives the content of one of the messages.
+func (s *Snapshot) contentOf(r kv.Reader, uid UID) (EmailID, error) {
+	if seq, ok := s.Seq(uid); ok {
+		if e := s.At(seq); e.Content != 0 {
+			return e.Content, nil
+		}
+	}
+	rec, ok, err := r.Get(keyRecord(s.id, uid))
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return 0, errGone(s.id, uid)
+	}
+	return recordEmail(rec)
+}
+
+func errGone(m MailboxID, u UID) error {
+	return fault.New(fault.NotFound, "store: message %d of mailbox %d is gone", u, m)
+}
+
+// missingBody says why there is no body: nothing refers to it any more, or it should be
+// there.
+func missingBody(r kv.Reader, email EmailID, m MailboxID, u UID) error {
+	_, due, err := r.Get(keyEmail(email, m, u))
+	switch {
+	case err != nil:
+		return err
+	case due:
+		return fault.New(fault.Corrupt, "store: the body of message %d of mailbox %d is missing", u, m)
+	}
+	return errGone(m, u)
 }

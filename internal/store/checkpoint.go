@@ -35,7 +35,7 @@ func (l *backlog) due(messages uint32) bool {
 	return l.records >= checkpointRecords || l.messages >= checkpointMessages+checkpointShare*uint64(messages)
 }
 
-const chunkVersion = 2 // 1: without content and zone
+const chunkVersion = 3 // 2: without when they were saved; 1: without content and zone, too
 
 func (c *chunk) encode() []byte {
 	first := c.entries[0]
@@ -45,7 +45,7 @@ func (c *chunk) encode() []byte {
 	e.Uint(uint64(first.ModSeq))
 	e.Int(first.InternalDate)
 	last := first
-	last.Content = 0
+	last.Content, last.Saved = 0, 0
 	for _, m := range c.entries {
 		e.Byte(byte(m.UID))
 		e.Uint(uint64(m.Flags))
@@ -54,6 +54,7 @@ func (c *chunk) encode() []byte {
 		e.Int(m.InternalDate - last.InternalDate)
 		e.Int(int64(m.Content) - int64(last.Content))
 		e.Int(int64(m.Zone))
+		e.Int(int64(m.Saved) - int64(last.Saved))
 		last = m
 	}
 	return e.Record()
@@ -66,7 +67,8 @@ func decodeChunk(number uint32, b []byte) (*chunk, error) {
 		return nil, err
 	}
 	c := &chunk{number: number, entries: make([]Entry, d.Count(5))}
-	modSeq, date, content := ModSeq(d.Uint()), d.Int(), int64(0)
+	modSeq, date := ModSeq(d.Uint()), d.Int()
+	var content, saved int64
 	for i := range c.entries {
 		e := &c.entries[i]
 		e.UID = UID(number<<chunkBits | uint32(d.Byte()))
@@ -77,7 +79,11 @@ func decodeChunk(number uint32, b []byte) (*chunk, error) {
 		e.ModSeq, e.InternalDate = modSeq, date
 		if e.Zone = UnknownZone; version > 1 {
 			content += d.Int()
-			e.Content, e.Zone = uint32(content), int16(d.Int())
+			e.Content, e.Zone = EmailID(content), int16(d.Int())
+		}
+		if version > 2 {
+			saved += d.Int()
+			e.Saved = uint32(saved)
 		}
 	}
 	c.count()

@@ -94,7 +94,10 @@ func contentPlaces(r kv.Reader, after EmailID, count int) ([]contentPlace, error
 // readContent reads a content. Damage concerns nothing but this one.
 func (a *Account) readContent(r kv.Reader, p contentPlace) (Content, error) {
 	c := Content{EmailID: p.email, Damaged: true, account: a}
-	raw, ok, err := r.Get(keyRecord(p.mailbox, p.uid))
+	raw, ok, err := r.Get(keyContent(p.email))
+	if err == nil && !ok {
+		raw, ok, err = r.Get(keyRecord(p.mailbox, p.uid))
+	}
 	if err != nil || !ok {
 		return c, err
 	}

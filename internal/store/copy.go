@@ -1,30 +1,32 @@
 package store
 
 import (
+	"bytes"
+	"slices"
+
 	"posthorn/internal/fault"
 )
-
-var errNoRecord = fault.New(fault.Corrupt, "store: the message's record is missing or damaged")
 
 // Copied says where messages went: From[i] became To[i].
 type Copied struct{ From, To []UID }
 
 // Copy puts copies of the messages in these ranges into a mailbox of the account,
-// in their order, with their flags and dates (RFC 9051 §6.4.7). Bodies are shared. If
-// one of them is damaged none is copied, for whoever copies may delete afterwards.
-// Errors: NotFound, OverQuota, Limit, Corrupt.
+// in their order, with their flags and dates (RFC 9051 §6.4.7). They share everything but
+// that, also what is damaged. Errors: NotFound, OverQuota, Limit, Corrupt.
 func (tx *Tx) Copy(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) {
 	return Transfer{Src: tx, From: from, UIDs: rs, Dst: tx, To: to, Keep: AllFlags}.Copy()
 }
 
 // Move is Copy, and then the messages that it copied leave their mailbox (RFC 6851 §3).
-// Damaged ones stay where they are. Errors: NotFound, Limit.
+// Errors: NotFound, Limit.
 func (tx *Tx) Move(from MailboxID, rs []UIDRange, to MailboxID) (Copied, error) {
 	return Transfer{Src: tx, From: from, UIDs: rs, Dst: tx, To: to, Keep: AllFlags}.Move()
 }
 
 // Transfer is messages on their way to another mailbox, which may be of another account
-// in the same Update: then bodies are copied, but for large ones, which accounts share.
+// in the same Update. Then records and bodies are copied, but for large bodies, which accounts
+// share, and damage stays where it is: if one of the messages is damaged none is copied,
+// for whoever copies may delete afterwards, and it is not moved.
 type Transfer struct {
 	Src  *Tx
 	From MailboxID
@@ -47,7 +49,11 @@ func (t Transfer) Move() (Copied, error) {
 	for i, uid := range res.From {
 		copied[i] = UIDRange{uid, uid}
 	}
-	_, err = t.Src.takeOut(t.From, copied, moved, func(Entry) bool { return true })
+	why := moved
+	if t.Src == t.Dst {
+		why = relinked
+	}
+	_, err = t.Src.takeOut(t.From, copied, why, func(Entry) bool { return true })
 	return res, err
 }
 
@@ -74,74 +80,139 @@ func (t Transfer) run(why transfer) (Copied, error) {
 	if err != nil {
 		return res, err
 	}
-	records, err := t.Src.collect(snap, t.UIDs, why)
+	var all []Entry
+	snap.EachUID(t.UIDs, func(_ int, e Entry) bool {
+		all = append(all, e)
+		return true
+	})
+	if t.Src == t.Dst {
+		all, err = t.Src.share(t.From, all, why)
+	} else {
+		all, err = t.bring(all, why)
+		why = copying // in the other account more is stored than before
+	}
 	if err != nil {
 		return res, err
 	}
-	if t.Src != t.Dst {
-		if err := t.bring(records); err != nil {
-			return res, err
-		}
-		why = copying // in the other account more is stored than before
-	}
-	if err := t.Dst.chargeCopies(records, why); err != nil {
+	if err := t.Dst.chargeCopies(all, why); err != nil {
 		return res, err
 	}
-	for _, r := range records {
-		flags, err := t.translate(src, dst, r.entry.Flags)
+	res = Copied{From: make([]UID, 0, len(all)), To: make([]UID, 0, len(all))}
+	for _, e := range all {
+		if e.Flags, err = t.translate(src, dst, e.Flags); err != nil {
+			return res, err
+		}
+		uid, err := t.Dst.place(dst, e)
 		if err != nil {
 			return res, err
 		}
-		email, err := recordEmail(r.record)
-		if err != nil {
-			return res, err
-		}
-		e := Entry{Flags: flags, Size: r.entry.Size, InternalDate: r.entry.InternalDate, Zone: r.entry.Zone}
-		e.Content = contentOf(email)
-		uid, err := t.Dst.place(dst, e, email, r.record)
-		if err != nil {
-			return res, err
-		}
-		res.From = append(res.From, r.entry.UID)
+		res.From = append(res.From, e.UID)
 		res.To = append(res.To, uid)
 	}
 	return res, nil
 }
 
-// maxBrought bounds the bodies that one Update carries from one account to another.
-const maxBrought = 64 << 20
-
-// bring gives the contents of messages to the other account, where they get new numbers,
-// which are put into their records.
-func (t Transfer) bring(records []stored) error {
-	brought := map[EmailID]EmailID{}
-	total := 0
-	for _, r := range records {
-		email, err := recordEmail(r.record)
+// share makes the contents of messages such that copies can share them: records of messages
+// that came before copies did so are laid beside the bodies.
+func (tx *Tx) share(id MailboxID, all []Entry, why transfer) ([]Entry, error) {
+	if !slices.ContainsFunc(all, func(e Entry) bool { return e.inMailbox() }) {
+		return all, nil
+	}
+	kept := all[:0]
+	var keys, records [][]byte
+	for _, e := range all {
+		if !e.inMailbox() {
+			kept = append(kept, e)
+			continue
+		}
+		rec, raw, err := tx.readRecord(id, e)
 		if err != nil {
-			return err
+			if err := tx.leave(id, e, why, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		there, ok := brought[email]
-		if !ok {
-			body, err := mustGet(t.Src.w, keyBody(email), "the body")
-			if err != nil {
-				return err
-			}
-			if total += len(body); total > maxBrought {
-				return fault.New(fault.Limit, "store: the messages have more than %d bytes, too many to bring to another account at once", maxBrought)
-			}
-			if there, err = t.Dst.putBody(body); err != nil {
-				return err
-			}
-			brought[email] = there
+		e.identify(rec.EmailID, rec.InternalDate)
+		kept = append(kept, e)
+		if _, there, err := tx.w.Get(keyContent(e.Content)); err != nil {
+			return nil, err
+		} else if !there {
+			keys, records = append(keys, keyContent(e.Content)), append(records, raw)
 		}
-		setRecordEmail(r.record, there)
+	}
+	for i, k := range keys {
+		if err := tx.w.Put(k, records[i]); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
+// readRecord reads the record of a message. Corrupt: it is missing or damaged.
+func (tx *Tx) readRecord(id MailboxID, e Entry) (rec Record, raw []byte, err error) {
+	k := keyContent(e.Content)
+	if e.inMailbox() {
+		k = keyRecord(id, e.UID)
+	}
+	raw, err = mustGet(tx.w, k, "the message's record")
+	if err == nil {
+		raw = bytes.Clone(raw)
+		err = rec.of(&e, raw)
+	}
+	return rec, raw, err
+}
+
+// leave decides on a message that cannot be read: it is not moved, and nothing is copied.
+func (tx *Tx) leave(id MailboxID, e Entry, why transfer, err error) error {
+	if !fault.Is(err, fault.Corrupt) {
+		return err
+	}
+	tx.account.damaged(id, e.UID, err)
+	if why == copying {
+		return errNoRecord
 	}
 	return nil
 }
 
-// putBody stores the record of a body under the account's next number.
-func (tx *Tx) putBody(body []byte) (EmailID, error) {
+// maxBrought bounds the bodies that one Update carries from one account to another.
+const maxBrought = 64 << 20
+
+// bring gives the contents of messages to the other account, where they get new numbers.
+func (t Transfer) bring(all []Entry, why transfer) ([]Entry, error) {
+	brought := map[EmailID]EmailID{}
+	total := 0
+	kept := all[:0]
+	for _, e := range all {
+		rec, raw, err := t.Src.readRecord(t.From, e)
+		if err != nil {
+			if err := t.Src.leave(t.From, e, why, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		there, ok := brought[rec.EmailID]
+		if !ok {
+			body, err := mustGet(t.Src.w, keyBody(rec.EmailID), "the body")
+			if err != nil {
+				return nil, err
+			}
+			if total += len(body); total > maxBrought {
+				return nil, fault.New(fault.Limit, "store: the messages have more than %d bytes, too many to bring to another account at once", maxBrought)
+			}
+			if there, err = t.Dst.putContent(raw, body); err != nil {
+				return nil, err
+			}
+			brought[rec.EmailID] = there
+		}
+		e.identify(there, rec.InternalDate)
+		kept = append(kept, e)
+	}
+	return kept, nil
+}
+
+// putContent stores a record, which it changes, and a body under the account's next
+// number.
+func (tx *Tx) putContent(record, body []byte) (EmailID, error) {
 	_, blob, err := decodeBody(body)
 	if err != nil {
 		return 0, err
@@ -153,60 +224,18 @@ func (tx *Tx) putBody(body []byte) (EmailID, error) {
 	}
 	tx.touch()
 	tx.head.lastEmail++
-	return tx.head.lastEmail, tx.w.Put(keyBody(tx.head.lastEmail), body)
-}
-
-// stored is a message with the bytes of its record.
-type stored struct {
-	entry  Entry
-	record []byte
-}
-
-// collect reads the records of messages, as they are before anything is written. A
-// message whose record is missing or damaged cannot be copied, and is not moved.
-func (tx *Tx) collect(snap *Snapshot, rs []UIDRange, why transfer) ([]stored, error) {
-	var all []stored
-	for _, rg := range normalize(rs) {
-		at := len(all)
-		snap.EachUID([]UIDRange{rg}, func(_ int, e Entry) bool {
-			all = append(all, stored{entry: e})
-			return true
-		})
-		if at == len(all) {
-			continue
-		}
-		rg = UIDRange{all[at].entry.UID, all[len(all)-1].entry.UID}
-		err := scan(tx.w, recordRange(snap.id, rg), func(k, v []byte) error {
-			for at < len(all) && all[at].entry.UID < uidOf(k) {
-				at++
-			}
-			if at < len(all) && all[at].entry.UID == uidOf(k) && new(Record).decode(v) == nil {
-				all[at].record = copyRecord(v, tx.now)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	email := tx.head.lastEmail
+	setRecordEmail(record, email)
+	if err := tx.w.Put(keyContent(email), record); err != nil {
+		return 0, err
 	}
-	kept := all[:0]
-	for _, s := range all {
-		if s.record == nil {
-			tx.account.damaged(snap.id, s.entry.UID, errNoRecord)
-			if why == copying {
-				return nil, errNoRecord
-			}
-			continue
-		}
-		kept = append(kept, s)
-	}
-	return kept, nil
+	return email, tx.w.Put(keyBody(email), body)
 }
 
-func (tx *Tx) chargeCopies(records []stored, why transfer) error {
-	more := Resources{Messages: int64(len(records))}
-	for _, r := range records {
-		more.Bytes += int64(r.entry.Size)
+func (tx *Tx) chargeCopies(all []Entry, why transfer) error {
+	more := Resources{Messages: int64(len(all))}
+	for _, e := range all {
+		more.Bytes += int64(e.Size)
 	}
 	if why == copying {
 		return tx.charge(more)

@@ -98,8 +98,8 @@ func TestVerifyFindsDamage(t *testing.T) {
 		damage func(w kv.Writer) error
 		want   string
 	}{
-		{"a record is missing", remove(keyRecord(InboxID, 2)), `mailbox "INBOX", message 2: its record is missing`},
-		{"a record is of a later version", flip(keyRecord(InboxID, 2), 0), `message 2: store: a message's record has version 84`},
+		{"a record is missing", remove(keyContent(2)), `mailbox "INBOX", message 2: its record is missing`},
+		{"a record is of a later version", flip(keyContent(2), 0), `message 2: store: a message's record has version 84`},
 		{"a body is missing", remove(keyBody(2)), `message 2: its body: store: the body is missing`},
 		{"a body is damaged", flip(keyBody(2), -1), `message 2: its body: store: a body does not match its checksum`},
 		{"a content does not know its message", remove(keyEmail(1, archive, 1)), `mailbox "Archive", message 1: its content does not know of it`},
@@ -107,12 +107,14 @@ func TestVerifyFindsDamage(t *testing.T) {
 		{"the feed lost its end", remove(keyFeed(InboxID, 5)), `mailbox "INBOX": its feed ends`},
 		{"a name is missing", remove(keyName("Archive")), `mailbox "Archive": the index of names has ""`},
 		{"INBOX is missing", remove(keyName("INBOX")), `mailbox "INBOX": it is missing`},
-		{"a note is missing", dropNotes, `message 4: it is not in the mailbox, but its record is`},
+		{"a record is of another content", flip(keyContent(2), 9), `message 2: store: the record of content 2 says that it is of content 87`},
+		{"a note is missing", dropNotes, `mailbox "INBOX", message 4: content 4 refers to it, message 4 of mailbox 1; it is not there`},
+		{"a record without a message", func(w kv.Writer) error { return w.Put(keyContent(99), []byte{1}) }, `the record of content 99 belongs to no message`},
 		{"the head is wrong", flip(keyHead, -1), `the quota counts`},
 		{"a mailbox's record is wrong", flip(keyMailbox(archive), 0), `mailbox 6: store: a mailbox's record has version`},
 		{"a note for POP3 without a message", func(w kv.Writer) error {
 			return w.Put(keyPOP3(InboxID, 9), (&POP3Note{UIDL: "x"}).encode())
-		}, `message 9: something is noted of it for POP3, but it has no record`},
+		}, `message 9: something is noted of it for POP3, but it is not there`},
 		{"a body without a message", func(w kv.Writer) error { return w.Put(keyBody(99), []byte{1}) }, `the body of content 99 belongs to no message`},
 	}
 	for _, test := range tests {
@@ -138,7 +140,7 @@ func dropNotes(w kv.Writer) error { return w.DeleteRange([]byte{'X'}, []byte{'Y'
 func TestDamageStaysWhereItIs(t *testing.T) {
 	s, a := newTestStore(t, time.Now)
 	err := s.engine.Update(t.Context(), []kv.Shard{a.shard}, func(tx kv.Tx) error {
-		return tx.In(a.shard).Put(keyRecord(InboxID, 2), []byte{recordVersion, 1, 2})
+		return tx.In(a.shard).Put(keyContent(2), []byte{recordVersion, 1, 2})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -157,30 +159,50 @@ func TestDamageStaysWhereItIs(t *testing.T) {
 	}
 }
 
-// A damaged message stays where it is when its mailbox is copied or moved.
-func TestDamageIsNotMoved(t *testing.T) {
+// A damaged record is shared like any other: moving loses nothing of what is left. Where
+// it would have to be copied it stays where it is.
+func TestDamageIsShared(t *testing.T) {
 	s, a := newTestStore(t, time.Now)
 	err := s.engine.Update(t.Context(), []kv.Shard{a.shard}, func(tx kv.Tx) error {
-		return tx.In(a.shard).Put(keyRecord(InboxID, 2), []byte{recordVersion})
+		return tx.In(a.shard).Put(keyContent(2), []byte{recordVersion})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var res Copied
-	err = a.Update(t.Context(), func(tx *Tx) error {
-		box, err := tx.Mailbox("Trash")
-		if err == nil {
-			res, err = tx.Move(InboxID, AllUIDs, box.ID)
+	other := s.Account(2)
+	move := func(to *Account) (res Copied) {
+		t.Helper()
+		err := s.Update(t.Context(), []AccountID{1, to.id}, func(tx *MultiTx) (err error) {
+			box, err := tx.Account(to.id).Mailbox("Trash")
+			if err == nil {
+				res, err = Transfer{Src: tx.Account(1), From: InboxID, UIDs: AllUIDs, Dst: tx.Account(to.id), To: box.ID, Keep: AllFlags}.Move()
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil || len(res.From) != 2 {
-		t.Errorf("moved %v, %v; expected the two whole messages", res.From, err)
+		return res
 	}
-	snap, err := a.Snapshot(t.Context(), InboxID)
-	if err != nil || snap.Len() != 1 || snap.At(1).UID != 2 {
-		t.Errorf("left behind: %d messages, %v; expected the damaged one", snap.Len(), err)
+	if res := move(other); len(res.From) != 2 || res.From[1] != 3 {
+		t.Errorf("to another account went %v; expected the two whole messages", res.From)
 	}
+	if res := move(a); len(res.From) != 1 || res.From[0] != 2 {
+		t.Errorf("within the account went %v; expected the damaged message", res.From)
+	}
+	trash, err := a.Mailbox(t.Context(), "Trash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := a.Snapshot(t.Context(), trash.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := a.Body(t.Context(), snap, 1)
+	if err != nil {
+		t.Fatalf("what is whole of it cannot be read: %v", err)
+	}
+	body.Close()
 }
 
 // Deleted mail is there for 30 days, then it and what only it needed is gone.
@@ -231,8 +253,8 @@ func TestRetention(t *testing.T) {
 	now = now.Add(2 * 24 * time.Hour)
 	maintain()
 	maintain()
-	if b, r := count('B'), count('R'); b != 2 || r != 2 {
-		t.Errorf("after 31 days %d bodies and %d records are left, expected 2 and 2: the copy in Archive and the restored message", b, r)
+	if b, c, e := count('B'), count('C'), count('E'); b != 2 || c != 2 || e != 2 {
+		t.Errorf("after 31 days %d bodies, %d records and %d references are left, expected 2 of each: the copy in Archive and the restored message", b, c, e)
 	}
 	if n := count('L'); n != 0 {
 		t.Errorf("%d large bodies are still held", n)

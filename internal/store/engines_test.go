@@ -40,6 +40,7 @@ func testModel(t *testing.T, checks int, open enginetest.Open) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"append": m.Append, "append again": m.Append, "store": m.Store, "expunge": m.Expunge,
 			"copy or move": m.CopyOrMove, "create": m.Create, "annotate": m.Annotate, "delete": m.Delete, "rename": m.Rename,
+			"restore": m.Restore, "age": m.Age,
 			"look": m.Look, "look again": m.Look, "wait": m.Wait, "crash": m.Crash,
 			"": m.Check,
 		})

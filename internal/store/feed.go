@@ -52,7 +52,7 @@ type feedRecord struct {
 	changes []change
 }
 
-const feedVersion = 2 // 1: messages added are without content and zone
+const feedVersion = 3 // 2: messages added have records of their own; 1: and are without content and zone
 
 func (f *feedRecord) encode() []byte {
 	c := record.NewEncoder(64)
@@ -126,7 +126,10 @@ func decodeChange(d *record.Decoder, version byte, f *feedRecord) (ch change, er
 			ch.added[i] = Entry{UID: last, Flags: Flags(d.Uint()), Size: uint32(d.Uint()), ModSeq: f.modSeq}
 			ch.added[i].InternalDate = f.time + d.Int()
 			if ch.added[i].Zone = UnknownZone; version > 1 {
-				ch.added[i].Content, ch.added[i].Zone = uint32(d.Uint()), int16(d.Int())
+				ch.added[i].Content, ch.added[i].Zone = EmailID(d.Uint()), int16(d.Int())
+			}
+			if version > 2 {
+				ch.added[i].Saved = savedAt(f.time)
 			}
 		}
 	case flagsAdded, flagsRemoved, flagsSet:

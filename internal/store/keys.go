@@ -12,6 +12,7 @@ import (
 //
 //	A                       the account's head: counters and quota
 //	B email                 the body of a message, or where it is
+//	C email                 its record: all that a list of mail shows
 //	D mailbox user entry    metadata of a mailbox (0: of none), of one user (0: shared)
 //	E email mailbox uid     a message with this content (also an expunged one, until it is removed)
 //	F mailbox modseq        the change feed of a mailbox; mailbox 0: the tree of mailboxes
@@ -21,16 +22,20 @@ import (
 //	M mailbox               the mailbox: name, counters, keywords
 //	N name                  -> mailbox
 //	P mailbox uid           what is noted of a message for POP3 clients
-//	R mailbox uid           the record of a message: all that a list of mail shows
+//	R mailbox uid           the record of a message that came before copies shared theirs
 //	S name                  a subscription
 //	U mailbox               the key by which access to its messages is granted
-//	X time mailbox modseq   what was expunged when, until it is removed
+//	X time mailbox modseq uid   what was expunged when, until it is removed
 var keyHead = []byte{'A'}
 
 func key(kind byte, size int) []byte { return append(make([]byte, 0, 1+size), kind) }
 
 func keyBody(e EmailID) []byte {
 	return binary.BigEndian.AppendUint64(key('B', 8), uint64(e))
+}
+
+func keyContent(e EmailID) []byte {
+	return binary.BigEndian.AppendUint64(key('C', 8), uint64(e))
 }
 
 func keyEmail(e EmailID, m MailboxID, u UID) []byte {
@@ -68,10 +73,13 @@ func keySubscription(name string) []byte { return append(key('S', len(name)), na
 
 func keyURL(m MailboxID) []byte { return mailboxPrefix('U', m) }
 
-func keyExpunged(unix int64, m MailboxID, s ModSeq) []byte {
-	k := binary.BigEndian.AppendUint64(key('X', 20), uint64(unix))
+// keyExpunged is the key of a note. first is the first UID in it: one commit may make
+// several of a mailbox.
+func keyExpunged(unix int64, m MailboxID, s ModSeq, first UID) []byte {
+	k := binary.BigEndian.AppendUint64(key('X', 24), uint64(unix))
 	k = binary.BigEndian.AppendUint32(k, uint32(m))
-	return binary.BigEndian.AppendUint64(k, uint64(s))
+	k = binary.BigEndian.AppendUint64(k, uint64(s))
+	return binary.BigEndian.AppendUint32(k, uint32(first))
 }
 
 // mailboxPrefix begins every key of this kind in this mailbox.

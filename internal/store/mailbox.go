@@ -18,9 +18,10 @@ type mailbox struct {
 	checkpoint ModSeq   // the checkpoint holds the state as of this MODSEQ
 	backlog    backlog  // the weight of the feed after it
 	feedFloor  ModSeq   // the feed is complete after this MODSEQ
+	identified bool     // the entries of the checkpoint have contents; see identify.go
 }
 
-const mailboxVersion = 1
+const mailboxVersion = 2 // 1: without identified
 
 func (m *mailbox) encode() []byte {
 	c := record.NewEncoder(96)
@@ -44,12 +45,14 @@ func (m *mailbox) encode() []byte {
 	for _, k := range m.keywords {
 		c.String(k)
 	}
+	c.Bits(m.identified)
 	return c.Record()
 }
 
 func decodeMailbox(id MailboxID, b []byte) (*mailbox, error) {
 	d := record.NewDecoder(b)
-	if _, err := d.Version(mailboxVersion, "store: a mailbox's record"); err != nil {
+	version, err := d.Version(mailboxVersion, "store: a mailbox's record")
+	if err != nil {
 		return nil, err
 	}
 	m := &mailbox{Mailbox: Mailbox{ID: id}}
@@ -69,6 +72,9 @@ func decodeMailbox(id MailboxID, b []byte) (*mailbox, error) {
 	m.feedFloor = ModSeq(d.Uint())
 	for range d.Count(1) {
 		m.keywords = append(m.keywords, d.String())
+	}
+	if version > 1 {
+		d.Bits(&m.identified)
 	}
 	return m, d.Done("store: a mailbox's record")
 }

@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// sweepBatch is how many messages one commit of Maintain removes.
-	sweepBatch = 500
 	// blobGrace is how old a blob must be before Maintain may find it unreferenced:
 	// far longer than a body can wait for the commit that names it.
 	blobGrace = 2 * time.Hour
@@ -20,8 +18,8 @@ const (
 )
 
 // Maintain does the slow work once, account by account: it removes what has been
-// deleted for longer than the undelete window, cuts the feed's old end off, and
-// deletes blobs that nothing has referred to in two runs. One caller at a time.
+// deleted for longer than the undelete window, cuts the feed's old end off, completes
+// entries that an older program wrote, and deletes blobs that nothing has referred to in two runs. One caller at a time.
 // Trouble with one account is logged and stops no other.
 func (s *Store) Maintain(ctx context.Context) error {
 	var failed []error
@@ -66,14 +64,17 @@ func (a *Account) maintain(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.trimFeeds(ctx)
+	if err := a.trimFeeds(ctx); err != nil {
+		return err
+	}
+	return a.identify(ctx)
 }
 
 // due is the key of the oldest note whose time has come; nil if there is none.
 func (a *Account) due(ctx context.Context, cutoff int64) (due []byte, err error) {
 	err = a.view(ctx, func(r kv.Reader) error {
 		due = nil
-		return r.Scan(kv.Range{From: []byte{'X'}, To: keyExpunged(cutoff+1, 0, 0), Limit: 1}, func(k, _ []byte) bool {
+		return r.Scan(kv.Range{From: []byte{'X'}, To: keyExpunged(cutoff+1, 0, 0, 0), Limit: 1}, func(k, _ []byte) bool {
 			due = append(due, k...)
 			return false
 		})
@@ -92,31 +93,20 @@ func (tx *Tx) sweep(note []byte) error {
 		return err
 	}
 	id := noteMailbox(note)
-	left := sweepBatch
+	var gone []departed
 	for _, n := range notes {
-		records, err := tx.goneRecords(id, n.uids, left)
-		if err != nil {
-			return err
-		}
-		for _, s := range records {
-			email, err := recordEmail(s.record)
+		if gone = append(gone, n.gone...); n.gone == nil {
+			old, err := tx.recordsLeft(id, n.uids, maxNoted-len(gone))
 			if err != nil {
-				// What it belonged to cannot be known; Verify will name what is left.
-				tx.account.damaged(id, s.entry.UID, err)
-				if err := tx.w.Delete(keyRecord(id, s.entry.UID)); err != nil {
-					return err
-				}
-				continue
-			}
-			if err := tx.forget(id, s.entry.UID, email); err != nil {
 				return err
 			}
-		}
-		if left -= len(records); left == 0 {
-			break
+			gone = append(gone, old...)
 		}
 	}
-	if left == 0 {
+	if err := tx.forget(id, gone); err != nil {
+		return err
+	}
+	if len(gone) == maxNoted && notes[0].gone == nil {
 		return nil // there may be more
 	}
 	return tx.w.Delete(note)

@@ -53,6 +53,14 @@ type machine struct {
 	clients map[store.MailboxID]*client
 	now     time.Time
 	serial  int
+	lost    []lostMessage
+}
+
+// lostMessage is a message that was deleted.
+type lostMessage struct {
+	box  store.MailboxID
+	when time.Time
+	modelMessage
 }
 
 func newMachine(on enginetest.Machine, blobs blob.Store) *machine {
@@ -211,8 +219,41 @@ func (m *machine) Expunge(t *rapid.T) {
 		return err
 	}))
 	b.messages = slices.DeleteFunc(b.messages, func(msg modelMessage) bool {
-		return within(rs, msg.uid) && (all || msg.flags[`\Deleted`])
+		gone := within(rs, msg.uid) && (all || msg.flags[`\Deleted`])
+		if gone {
+			m.lost = append(m.lost, lostMessage{b.id, m.now, msg})
+		}
+		return gone
 	})
+}
+
+// Restore brings a message back that was deleted within the last 30 days.
+func (m *machine) Restore(t *rapid.T) {
+	if len(m.lost) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(m.lost)-1).Draw(t, "which")
+	_, to := m.pick(t)
+	l := m.lost[i]
+	var uids []store.UID
+	m.must(t, m.account.Update(t.Context(), func(tx *store.Tx) (err error) {
+		uids, err = tx.Restore(l.box, []store.UIDRange{{First: l.uid, Last: l.uid}}, to.id)
+		return err
+	}))
+	switch {
+	case len(uids) == 1:
+		to.place(t, uids[0], l.body, []string{`\Seen`})
+	case len(uids) > 1 || m.now.Sub(l.when) <= 30*24*time.Hour:
+		t.Fatalf("message %d of mailbox %d came back as %v", l.uid, l.box, uids)
+	}
+	m.lost = slices.Delete(m.lost, i, i+1)
+}
+
+// Age makes the store one that an older program has left behind.
+func (m *machine) Age(t *rapid.T) {
+	m.must(t, m.account.Age(t.Context(), rapid.IntRange(1, 2).Draw(t, "version")))
+	m.open()
+	clear(m.clients)
 }
 
 func (m *machine) CopyOrMove(t *rapid.T) {
@@ -287,6 +328,9 @@ func (m *machine) Delete(t *rapid.T) {
 		return
 	}
 	m.must(t, m.account.Update(t.Context(), func(tx *store.Tx) error { return tx.DeleteMailbox(name) }))
+	for _, msg := range b.messages {
+		m.lost = append(m.lost, lostMessage{b.id, m.now, msg})
+	}
 	delete(m.model.boxes, name)
 	delete(m.clients, b.id)
 }

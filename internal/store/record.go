@@ -1,9 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"posthorn/internal/fault"
@@ -76,13 +76,6 @@ func encodeRecord(email EmailID, saved, internal time.Time, complete bool, tail 
 	return c.Record()
 }
 
-// copyRecord gives the bytes of a record for a copy that is saved now.
-func copyRecord(record []byte, saved time.Time) []byte {
-	c := bytes.Clone(record)
-	binary.BigEndian.PutUint64(c[saveDateAt:], uint64(saved.Unix()))
-	return c
-}
-
 func (rec *Record) decode(b []byte) error {
 	d := record.NewDecoder(b)
 	if _, err := d.Version(recordVersion, "store: a message's record"); err != nil {
@@ -131,9 +124,10 @@ func recordEmail(b []byte) (EmailID, error) {
 func (a *Account) Records(ctx context.Context, snap *Snapshot, rs []UIDRange, fn func(seq int, e Entry, r *Record) bool) error {
 	return a.view(ctx, func(r kv.Reader) error {
 		var rec Record
-		w := recordWalk{r, snap, func(seq int, e Entry, raw []byte) bool {
-			return fn(seq, e, a.decode(&rec, snap, e.UID, raw))
+		w := recordWalk{most: readAtOnce, fn: func(seq int, e Entry, raw []byte) bool {
+			return fn(seq, e, a.decode(&rec, snap, &e, raw))
 		}}
+		w.begin(r, snap)
 		for _, rg := range normalize(rs) {
 			if more, err := w.run(rg); err != nil || !more {
 				return err
@@ -144,17 +138,32 @@ func (a *Account) Records(ctx context.Context, snap *Snapshot, rs []UIDRange, fn
 }
 
 // decode reads a record; nil if there is none or if it is damaged, which concerns
-// this one message only.
-func (a *Account) decode(rec *Record, snap *Snapshot, uid UID, raw []byte) *Record {
+// this one content only.
+func (a *Account) decode(rec *Record, snap *Snapshot, e *Entry, raw []byte) *Record {
 	if raw == nil {
 		return nil
 	}
-	*rec = Record{UID: uid}
-	if err := rec.decode(raw); err != nil {
-		a.damaged(snap.id, uid, err)
+	*rec = Record{UID: e.UID}
+	if err := rec.of(e, raw); err != nil {
+		a.damaged(snap.id, e.UID, err)
 		return nil
 	}
 	return rec
+}
+
+// of reads the record of a message.
+func (rec *Record) of(e *Entry, raw []byte) error {
+	if err := rec.decode(raw); err != nil {
+		return err
+	}
+	if e.inMailbox() {
+		return nil
+	}
+	if rec.EmailID != e.Content {
+		return fault.New(fault.Corrupt, "store: the record of content %d says that it is of content %d", e.Content, rec.EmailID)
+	}
+	rec.SaveDate = time.Unix(int64(e.Saved), 0)
+	return nil
 }
 
 // damaged logs trouble with one message.
@@ -165,9 +174,18 @@ func (a *Account) damaged(m MailboxID, u UID, err error) {
 // recordWalk goes through the stored records beside the entries of a snapshot. fn
 // gets nil for a message without a record.
 type recordWalk struct {
-	reader kv.Reader
-	snap   *Snapshot
-	fn     func(seq int, e Entry, raw []byte) bool
+	reader   kv.Reader
+	snap     *Snapshot
+	fn       func(seq int, e Entry, raw []byte) bool
+	most     int // messages that are read together
+	contents contentReader
+	emails   []EmailID // buffer
+}
+
+// begin prepares a walk, which keeps its buffers.
+func (w *recordWalk) begin(r kv.Reader, snap *Snapshot) {
+	w.reader, w.snap = r, snap
+	w.contents.reader, w.contents.kind, w.contents.near = r, 'C', nearRecords
 }
 
 // run visits the messages of one range.
@@ -176,20 +194,52 @@ func (w *recordWalk) run(rg UIDRange) (more bool, err error) {
 	if rg.Last != ^UID(0) {
 		last = w.snap.SeqFrom(rg.Last+1) - 1
 	}
-	if next > last {
-		return true, nil
+	for more = true; more && err == nil && next <= last; {
+		n, inMailbox := w.together(next, last)
+		if inMailbox {
+			more, err = w.inMailbox(next, next+n-1)
+		} else {
+			more, err = w.byContent(next)
+		}
+		next += n
 	}
-	if next == last {
-		return w.one(next)
+	return more, err
+}
+
+// together is how many messages have their records in one place, and which that is.
+// It gathers their contents.
+func (w *recordWalk) together(next, last int) (n int, inMailbox bool) {
+	at := w.snap.cursor(next)
+	inMailbox = at.entry().inMailbox()
+	w.emails = slices.Grow(w.emails[:0], min(last-next+1, w.most))
+	for ; next+n <= last && n < w.most && at.entry().inMailbox() == inMailbox; n++ {
+		w.emails = append(w.emails, at.entry().Content)
+		at.next()
 	}
+	return n, inMailbox
+}
+
+// byContent visits the messages whose contents together has gathered.
+func (w *recordWalk) byContent(first int) (more bool, err error) {
+	at := w.snap.cursor(first)
+	return w.contents.each(w.emails, func(i int, raw []byte) bool {
+		e := *at.entry()
+		at.next()
+		return w.fn(first+i, e, raw)
+	})
+}
+
+// inMailbox visits messages that came before copies shared their records.
+func (w *recordWalk) inMailbox(next, last int) (more bool, err error) {
 	more = true
 	at := w.snap.cursor(next)
 	visit := func(raw []byte) {
-		more = w.fn(next, *at.entry(), raw)
-		next++
+		e := *at.entry()
 		at.next()
+		more = w.fn(next, e, raw)
+		next++
 	}
-	rg = UIDRange{w.snap.At(next).UID, w.snap.At(last).UID}
+	rg := UIDRange{w.snap.At(next).UID, w.snap.At(last).UID}
 	err = w.reader.Scan(recordRange(w.snap.id, rg), func(k, v []byte) bool {
 		uid := uidOf(k)
 		for more && next <= last && at.entry().UID < uid {
@@ -205,19 +255,6 @@ func (w *recordWalk) run(rg UIDRange) (more bool, err error) {
 		visit(nil)
 	}
 	return more, err
-}
-
-// one visits a single message.
-func (w *recordWalk) one(seq int) (more bool, err error) {
-	e := w.snap.At(seq)
-	raw, ok, err := w.reader.Get(keyRecord(w.snap.id, e.UID))
-	if err != nil {
-		return false, err
-	}
-	if !ok {
-		raw = nil
-	}
-	return w.fn(seq, e, raw), nil
 }
 
 // cursor walks a snapshot's entries without a search for each.

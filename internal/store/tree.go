@@ -75,7 +75,7 @@ func (tx *Tx) CreateMailbox(name, specialUse string) (Mailbox, error) {
 	m := &mailbox{Mailbox: Mailbox{
 		ID: tx.head.lastMailbox, Name: name, UIDValidity: tx.head.uidValidity, SpecialUse: specialUse,
 		Status: Status{UIDNext: 1, HighestModSeq: tx.touch()},
-	}, recentFrom: 1}
+	}, recentFrom: 1, identified: true}
 	m.checkpoint, m.feedFloor = m.HighestModSeq-1, m.HighestModSeq-1
 	b := &boxTx{mailbox: m}
 	tx.boxes = append(tx.boxes, b)
@@ -126,7 +126,7 @@ func (tx *Tx) DeleteMailbox(name string) error {
 	tx.touch()
 	b.gone = true
 	tx.tree = append(tx.tree, change{kind: mailboxDeleted, mailbox: id})
-	if err := tx.noteExpunged(id, expungeNote{why: dropped, name: name, uids: AllUIDs}); err != nil {
+	if err := tx.noteDropped(b); err != nil {
 		return err
 	}
 	if err := tx.dropMetadata(id); err != nil {
@@ -145,6 +145,20 @@ func (tx *Tx) DeleteMailbox(name string) error {
 		return err
 	}
 	return tx.w.Delete(keyMailbox(id))
+}
+
+// noteDropped notes all messages of a mailbox that is deleted.
+func (tx *Tx) noteDropped(b *boxTx) error {
+	snap, err := tx.snapshot(b)
+	if err != nil {
+		return err
+	}
+	n := expungeNote{why: dropped, name: b.Name, gone: make([]departed, 0, snap.Len())}
+	snap.Each(1, snap.Len(), func(_ int, e Entry) bool {
+		n.gone = append(n.gone, departedOf(e))
+		return true
+	})
+	return tx.noteDeparted(b.ID, n)
 }
 
 // RenameMailbox renames a mailbox and those below it. INBOX stays: its messages move

@@ -99,6 +99,7 @@ type boxTx struct {
 	changes []change
 	dirty   bool      // its record must be written even without changes
 	gone    bool      // deleted in this Tx
+	stale   bool      // snapshots from before lack something that no change tells
 	snap    *Snapshot // as of changes[:applied]; nil until asked for
 	applied int
 }
@@ -267,7 +268,7 @@ func (tx *Tx) publish() {
 	cache := tx.account.store.cache
 	for _, b := range tx.boxes {
 		switch {
-		case b.gone:
+		case b.gone, b.stale:
 			cache.drop(tx.key(b))
 		case b.snap != nil && b.applied == len(b.changes):
 			cache.put(tx.key(b), b.snap)

@@ -78,9 +78,15 @@ type Entry struct {
 	InternalDate int64  // Unix seconds
 	Flags        Flags
 	ModSeq       ModSeq // of the last change to this message
-	Content      uint32 // its EmailID; 0: only its record tells
+	Content      EmailID
+	Saved        uint32 // when it came into this mailbox, Unix seconds; see inMailbox
 	Zone         int16  // of InternalDate, in minutes east of UTC; UnknownZone: only its record tells
 }
+
+// inMailbox reports whether the message came before copies shared their record: then
+// its record is its own and lies in the mailbox, and that alone tells when it was saved
+// and, where Content is 0, which content it has.
+func (e Entry) inMailbox() bool { return e.Saved == 0 }
 
 // UnknownZone is the Entry.Zone of messages that came before entries had zones.
 const UnknownZone = math.MinInt16
@@ -90,16 +96,11 @@ func (e *Entry) identify(id EmailID, internal time.Time) {
 	e.InternalDate = internal.Unix()
 	_, seconds := internal.Zone()
 	e.Zone = int16(seconds / 60)
-	e.Content = contentOf(id)
+	e.Content = id
 }
 
-// contentOf is an EmailID as an entry has it.
-func contentOf(id EmailID) uint32 {
-	if id > math.MaxUint32 {
-		return 0
-	}
-	return uint32(id)
-}
+// savedAt is Entry.Saved for a moment.
+func savedAt(unix int64) uint32 { return uint32(min(max(unix, 1), math.MaxUint32)) }
 
 // Mailbox describes a mailbox.
 type Mailbox struct {

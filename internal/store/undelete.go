@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"posthorn/internal/fault"
@@ -19,22 +21,20 @@ type Lost struct {
 	UIDs    []UIDRange
 }
 
-// Lost lists what can be brought back with Restore, the oldest first.
+// Lost lists what can be brought back with Restore, the oldest first, a few hundred
+// messages at a time.
 func (a *Account) Lost(ctx context.Context) ([]Lost, error) {
 	var all []Lost
 	err := a.view(ctx, func(r kv.Reader) error {
 		all = all[:0]
 		return scan(r, kv.Prefix([]byte{'X'}), func(k, v []byte) error {
 			notes, err := decodeNotes(v)
-			if err != nil {
-				return err
-			}
 			for _, n := range notes {
 				if n.why != moved {
-					all = append(all, Lost{time.Unix(noteTime(k), 0), noteMailbox(k), n.name, n.uids})
+					all = append(all, Lost{time.Unix(noteTime(k), 0), noteMailbox(k), n.name, n.ranges()})
 				}
 			}
-			return nil
+			return err
 		})
 	})
 	return all, err
@@ -51,27 +51,22 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 	if err != nil {
 		return nil, err
 	}
-	gone, err := tx.goneRecords(from, rs, math.MaxInt)
+	lost, err := tx.lost(from, normalize(rs))
 	if err != nil {
 		return nil, err
 	}
 	var uids []UID
-	for _, s := range gone {
-		var rec Record
-		if err := rec.decode(s.record); err != nil {
-			tx.account.damaged(from, s.entry.UID, err)
-			continue
-		}
-		if err := tx.charge(Resources{Messages: 1, Bytes: rec.Size}); err != nil {
+	for _, l := range lost {
+		if err := tx.charge(Resources{Messages: 1, Bytes: l.record.Size}); err != nil {
 			return nil, err
 		}
-		e := Entry{Flags: Seen, Size: uint32(rec.Size)}
-		e.identify(rec.EmailID, rec.InternalDate)
-		uid, err := tx.place(dst, e, rec.EmailID, copyRecord(s.record, tx.now))
+		e := Entry{Flags: Seen, Size: uint32(l.record.Size)}
+		e.identify(l.record.EmailID, l.record.InternalDate)
+		uid, err := tx.place(dst, e)
 		if err != nil {
 			return nil, err
 		}
-		if err := tx.forget(from, s.entry.UID, rec.EmailID); err != nil {
+		if err := tx.bringBack(from, l); err != nil {
 			return nil, err
 		}
 		uids = append(uids, uid)
@@ -79,9 +74,98 @@ func (tx *Tx) Restore(from MailboxID, rs []UIDRange, to MailboxID) ([]UID, error
 	return uids, nil
 }
 
-// goneRecords collects the records of messages that are no longer in a mailbox, so
-// many at the most.
-func (tx *Tx) goneRecords(id MailboxID, rs []UIDRange, most int) ([]stored, error) {
+// lostMessage is a message that can be brought back.
+type lostMessage struct {
+	departed
+	record Record
+	raw    []byte // the stored record
+}
+
+// bringBack gives up what a message holds that is in a mailbox again.
+func (tx *Tx) bringBack(from MailboxID, l lostMessage) error {
+	if l.content == 0 {
+		if err := tx.w.Put(keyContent(l.record.EmailID), l.raw); err != nil {
+			return err
+		}
+		if err := tx.w.Delete(keyRecord(from, l.uid)); err != nil {
+			return err
+		}
+	}
+	if err := tx.w.Delete(keyPOP3(from, l.uid)); err != nil {
+		return err
+	}
+	return tx.w.Delete(keyEmail(l.record.EmailID, from, l.uid))
+}
+
+// lost finds what was deleted from a mailbox and can be brought back, by UID.
+func (tx *Tx) lost(from MailboxID, wanted ranges) ([]lostMessage, error) {
+	var gone []departed
+	var old ranges
+	err := scan(tx.w, kv.Prefix([]byte{'X'}), func(k, v []byte) error {
+		if noteMailbox(k) != from {
+			return nil
+		}
+		notes, err := decodeNotes(v)
+		for _, n := range notes {
+			if n.why == moved {
+				continue
+			}
+			old = append(old, n.uids...)
+			for _, g := range n.gone {
+				if wanted.contains(g.uid) {
+					gone = append(gone, g)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	left, err := tx.recordsLeft(from, intersect(normalize(old), wanted), math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	gone = append(gone, left...)
+	slices.SortFunc(gone, func(a, b departed) int { return cmp.Compare(a.uid, b.uid) })
+	var all []lostMessage
+	for _, g := range gone {
+		l, ok, err := tx.lostMessage(from, g)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, l)
+		}
+	}
+	return all, nil
+}
+
+// lostMessage reads what is left of a message; ok is false if it was brought back before,
+// or is damaged.
+func (tx *Tx) lostMessage(from MailboxID, g departed) (l lostMessage, ok bool, err error) {
+	k := keyRecord(from, g.uid)
+	if g.content != 0 {
+		if _, ok, err := tx.w.Get(keyEmail(g.content, from, g.uid)); err != nil || !ok {
+			return l, false, err
+		}
+		k = keyContent(g.content)
+	}
+	raw, ok, err := tx.w.Get(k)
+	if err != nil || !ok {
+		return l, false, err
+	}
+	l = lostMessage{departed: g, raw: bytes.Clone(raw)}
+	if err := l.record.decode(l.raw); err != nil {
+		tx.account.damaged(from, g.uid, err)
+		return l, false, nil
+	}
+	return l, true, nil
+}
+
+// recordsLeft finds the records in a mailbox, in these ranges, of messages that are no longer
+// there: so many at the most.
+func (tx *Tx) recordsLeft(id MailboxID, rs ranges, most int) ([]departed, error) {
 	live := func(UID) bool { return false }
 	switch b, err := tx.box(id); {
 	case err == nil:
@@ -93,47 +177,20 @@ func (tx *Tx) goneRecords(id MailboxID, rs []UIDRange, most int) ([]stored, erro
 	case !fault.Is(err, fault.NotFound):
 		return nil, err
 	}
-	var gone []stored
-	for _, rg := range normalize(rs) {
-		err := tx.w.Scan(recordRange(id, rg), func(k, v []byte) bool {
+	var left []departed
+	for _, rg := range rs {
+		if len(left) >= most {
+			break
+		}
+		err := tx.w.Scan(recordRange(id, rg), func(k, _ []byte) bool {
 			if u := uidOf(k); !live(u) {
-				gone = append(gone, stored{Entry{UID: u}, bytes.Clone(v)})
+				left = append(left, departed{uid: u})
 			}
-			return len(gone) < most
+			return len(left) < most
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return gone, nil
-}
-
-// forget removes the record of a message that is in no mailbox any more, and its
-// body if no other message shares it.
-func (tx *Tx) forget(id MailboxID, uid UID, email EmailID) error {
-	if err := tx.w.Delete(keyRecord(id, uid)); err != nil {
-		return err
-	}
-	if err := tx.w.Delete(keyEmail(email, id, uid)); err != nil {
-		return err
-	}
-	if err := tx.w.Delete(keyPOP3(id, uid)); err != nil {
-		return err
-	}
-	shared := false
-	rg := kv.Prefix(emailPrefix(email))
-	rg.Limit = 1
-	if err := tx.w.Scan(rg, func(_, _ []byte) bool { shared = true; return false }); err != nil || shared {
-		return err
-	}
-	body, ok, err := tx.w.Get(keyBody(email))
-	if err != nil || !ok {
-		return err
-	}
-	if body[0] == bodyBlob {
-		if err := tx.w.Delete(keyLarge(string(body[1:]))); err != nil {
-			return err
-		}
-	}
-	return tx.w.Delete(keyBody(email))
+	return left, nil
 }

@@ -67,6 +67,7 @@ type verifier struct {
 	r     kv.Reader
 	head  head
 	notes map[MailboxID]ranges // what is expunged and still there
+	there map[MailboxID]ranges // the messages of mailboxes
 	used  Resources            // by what is there
 }
 
@@ -115,15 +116,19 @@ func (v *verifier) run(r kv.Reader) (err error) {
 }
 
 func (v *verifier) readNotes() error {
-	v.notes = map[MailboxID]ranges{}
-	return scan(v.r, kv.Prefix([]byte{'X'}), func(k, b []byte) error {
+	v.notes, v.there = map[MailboxID]ranges{}, map[MailboxID]ranges{}
+	err := scan(v.r, kv.Prefix([]byte{'X'}), func(k, b []byte) error {
 		notes, err := decodeNotes(b)
 		for _, n := range notes {
 			id := noteMailbox(k)
-			v.notes[id] = append(v.notes[id], n.uids...)
+			v.notes[id] = append(v.notes[id], n.ranges()...)
 		}
 		return err
 	})
+	for id, noted := range v.notes {
+		v.notes[id] = normalize(noted)
+	}
+	return err
 }
 
 // checkNames reads the index of names.
@@ -268,61 +273,84 @@ func (v *verifier) checkTreeFeed() {
 func (v *verifier) checkCache(m *mailbox, have, want *Snapshot) {
 	same := have.Len() == want.Len() && have.uidNext == want.uidNext
 	for i := 0; same && i < len(want.chunks); i++ {
-		same = slices.Equal(have.chunks[i].entries, want.chunks[i].entries)
+		same = slices.EqualFunc(have.chunks[i].entries, want.chunks[i].entries, sameEntry)
 	}
 	if !same {
 		v.problem(m.Name, 0, "its snapshot in memory differs from the stored one")
 	}
 }
 
-// checkRecords: every message has its record and its body; every other record is of
-// a message whose removal is noted.
+// sameEntry compares what two snapshots have of a message. The one in memory may be from
+// before Maintain found its content out.
+func sameEntry(have, want Entry) bool {
+	if have.Content == 0 {
+		have.Content, have.Zone = want.Content, want.Zone
+	}
+	return have == want
+}
+
+// checkRecords: every message has its record and its body; every other record in the
+// mailbox is of a message whose removal is noted.
 func (v *verifier) checkRecords(m *mailbox, snap *Snapshot) error {
-	gone := normalize(v.notes[m.ID])
-	seq := 1
-	missing := func(below UID) {
-		for ; seq <= snap.Len() && snap.At(seq).UID < below; seq++ {
-			v.problem(m.Name, snap.At(seq).UID, "its record is missing")
+	var there ranges
+	snap.Each(1, snap.Len(), func(_ int, e Entry) bool {
+		if last := len(there) - 1; last >= 0 && there[last].Last+1 == e.UID {
+			there[last].Last = e.UID
+		} else {
+			there = append(there, UIDRange{e.UID, e.UID})
+		}
+		return true
+	})
+	v.there[m.ID] = there
+	for seq := 1; seq <= snap.Len(); seq++ {
+		e := snap.At(seq)
+		k := keyContent(e.Content)
+		if e.inMailbox() {
+			k = keyRecord(m.ID, e.UID)
+		}
+		b, ok, err := v.r.Get(k)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			v.problem(m.Name, e.UID, "its record is missing")
+			continue
+		}
+		v.sum.Messages++
+		if err := v.checkMessage(m, e, b); err != nil {
+			return err
 		}
 	}
-	err := inBatches(v.r, kv.Prefix(mailboxPrefix('R', m.ID)), func(k, b []byte) error {
+	err := scan(v.r, kv.Prefix(mailboxPrefix('R', m.ID)), func(k, _ []byte) error {
 		uid := uidOf(k)
-		missing(uid)
-		if seq <= snap.Len() && snap.At(seq).UID == uid {
-			v.sum.Messages++
-			seq++
-			return v.checkMessage(m, snap.At(seq-1), b)
-		}
-		if !gone.contains(uid) {
+		if seq, ok := snap.Seq(uid); (!ok || !snap.At(seq).inMailbox()) && !v.notes[m.ID].contains(uid) {
 			v.problem(m.Name, uid, "it is not in the mailbox, but its record is, and nothing will remove it")
 		}
 		return nil
 	})
-	missing(^UID(0))
 	if err != nil {
 		return err
 	}
 	return v.checkPOP3(m)
 }
 
-// checkPOP3: notes can be read, and are of messages that have a record.
+// checkPOP3: notes can be read, and are of messages that are there or can be brought back.
 func (v *verifier) checkPOP3(m *mailbox) error {
-	return inBatches(v.r, kv.Prefix(mailboxPrefix('P', m.ID)), func(k, b []byte) error {
+	return scan(v.r, kv.Prefix(mailboxPrefix('P', m.ID)), func(k, b []byte) error {
 		uid := uidOf(k)
 		if _, err := decodePOP3Note(uid, b); err != nil {
 			v.problem(m.Name, uid, "%v", err)
 		}
-		_, ok, err := v.r.Get(keyRecord(m.ID, uid))
-		if err == nil && !ok {
-			v.problem(m.Name, uid, "something is noted of it for POP3, but it has no record")
+		if !v.there[m.ID].contains(uid) && !v.notes[m.ID].contains(uid) {
+			v.problem(m.Name, uid, "something is noted of it for POP3, but it is not there, and nothing will remove it")
 		}
-		return err
+		return nil
 	})
 }
 
 func (v *verifier) checkMessage(m *mailbox, e Entry, record []byte) error {
 	var rec Record
-	if err := rec.decode(record); err != nil {
+	if err := rec.of(&e, record); err != nil {
 		v.problem(m.Name, e.UID, "%v", err)
 		return nil
 	}
@@ -381,25 +409,31 @@ func (v *verifier) checkBody(email EmailID, size int64) error {
 	return nil
 }
 
-// checkLeftovers: no record of a mailbox that is gone without a note, no content
-// without a message, no body without content.
+// checkLeftovers: every reference to a content is of a message that is there, or whose
+// removal is noted; there is no record or body without a reference.
 func (v *verifier) checkLeftovers(names map[MailboxID]string) error {
-	err := inBatches(v.r, kv.Prefix([]byte{'E'}), func(k, _ []byte) error {
+	err := scan(v.r, kv.Prefix([]byte{'E'}), func(k, _ []byte) error {
 		id, uid := splitEmailKey(k)
-		if _, ok, err := v.r.Get(keyRecord(id.mailbox, uid)); err != nil {
-			return err
-		} else if !ok {
-			v.problem(names[id.mailbox], uid, "content %d refers to it, but it has no record", id.email)
-		}
-		if _, ok := names[id.mailbox]; !ok && !normalize(v.notes[id.mailbox]).contains(uid) {
-			v.problem("", 0, "message %d of mailbox %d, which is gone, will never be removed", uid, id.mailbox)
+		if !v.there[id.mailbox].contains(uid) && !v.notes[id.mailbox].contains(uid) {
+			v.problem(names[id.mailbox], uid, "content %d refers to it, message %d of mailbox %d; it is not there, and nothing will remove it", id.email, uid, id.mailbox)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	for _, kind := range []struct {
+		prefix byte
+		name   string
+	}{{'B', "body"}, {'C', "record"}} {
+		if err != nil {
+			return err
+		}
+		err = v.checkReferred(kind.prefix, kind.name)
 	}
-	return inBatches(v.r, kv.Prefix([]byte{'B'}), func(k, _ []byte) error {
+	return err
+}
+
+// checkReferred: contents of which there is something of this kind are referred to.
+func (v *verifier) checkReferred(kind byte, name string) error {
+	return inBatches(v.r, kv.Prefix([]byte{kind}), func(k, _ []byte) error {
 		id := EmailID(modSeqOf(k))
 		used := false
 		rg := kv.Prefix(emailPrefix(id))
@@ -408,7 +442,7 @@ func (v *verifier) checkLeftovers(names map[MailboxID]string) error {
 			return err
 		}
 		if !used {
-			v.problem("", 0, "the body of content %d belongs to no message", id)
+			v.problem("", 0, "the %s of content %d belongs to no message", name, id)
 		}
 		return nil
 	})
