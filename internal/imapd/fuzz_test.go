@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"os"
 	"path/filepath"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,8 +17,9 @@ import (
 )
 
 // FuzzSession sends bytes to a server whose mailboxes are not empty: it never panics,
-// never hangs, and the store is sound afterwards. Seeds are what transcripts say, in each
-// of the states that a session can be in.
+// never hangs, takes memory in proportion to what was said, and the store is sound
+// afterwards. Seeds are what transcripts say, in each of the states that a session can
+// be in.
 func FuzzSession(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -78,6 +80,7 @@ func fuzzSession(t *testing.T, said string, state int) {
 			t.Fatal(err)
 		}
 	}
+	before := allocated()
 	client := w.imap.Dial()
 	defer client.Close()
 	go func() {
@@ -99,6 +102,10 @@ func fuzzSession(t *testing.T, said string, state int) {
 	if limit := 1<<20 + 10_000*len(said); total > limit {
 		t.Errorf("%d bytes of input were answered with %d", len(said), total)
 	}
+	// All that was ever allocated: more than what was held at any time.
+	if n, limit := allocated()-before, uint64(8<<20+10_000*len(said)); n > limit {
+		t.Errorf("%d bytes of input took %d bytes of memory", len(said), n)
+	}
 	if n := w.imap.Stats().Panics; n > 0 {
 		t.Errorf("the session panicked")
 	}
@@ -106,4 +113,11 @@ func fuzzSession(t *testing.T, said string, state int) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// allocated is what the process has allocated since it began.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

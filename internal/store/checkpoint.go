@@ -128,7 +128,7 @@ func writeCheckpoint(w kv.Writer, m *mailbox) error {
 	if err != nil {
 		return err
 	}
-	ed := newEditor(chunks)
+	ed := newEditor(chunks, nil)
 	for _, f := range feed {
 		for i := range f.changes {
 			ed.apply(&f.changes[i], f.modSeq)

@@ -8,12 +8,16 @@ import (
 // editor makes the next state of a mailbox's chunks out of the last, copying only
 // the chunks that change.
 type editor struct {
-	chunks []*chunk
-	owned  []bool // chunks[i] was made by this editor and may be changed
+	chunks  []*chunk
+	starts  []uint32 // as in Snapshot, of the chunks it began with; nil: not known
+	owned   []bool   // chunks[i] was made by this editor and may be changed
+	resized int      // the chunks before this one have as many messages as they had
+	emptied bool     // there are chunks without messages
 }
 
-func newEditor(chunks []*chunk) *editor {
-	return &editor{chunks: slices.Clone(chunks), owned: make([]bool, len(chunks))}
+// newEditor begins with the chunks of a snapshot, and their starts where they are known.
+func newEditor(chunks []*chunk, starts []uint32) *editor {
+	return &editor{chunks: slices.Clone(chunks), starts: starts, owned: make([]bool, len(chunks)), resized: len(chunks)}
 }
 
 // apply replays one change.
@@ -25,15 +29,17 @@ func (ed *editor) apply(ch *change, modSeq ModSeq) {
 			ed.add(e)
 		}
 	case flagsAdded, flagsRemoved, flagsSet, flagsReplaced:
-		ed.each(ch.uids, func(c *chunk, from, to int) {
+		ed.each(ch.uids, func(_ int, c *chunk, from, to int) {
 			for i := from; i < to; i++ {
 				e := &c.entries[i]
 				e.Flags, e.ModSeq = ch.changed(e.Flags), modSeq
 			}
 		})
 	case messagesGone:
-		ed.each(ch.uids, func(c *chunk, from, to int) {
+		ed.each(ch.uids, func(i int, c *chunk, from, to int) {
 			c.entries = slices.Delete(c.entries, from, to)
+			ed.resized = min(ed.resized, i)
+			ed.emptied = ed.emptied || len(c.entries) == 0
 		})
 	}
 }
@@ -45,6 +51,7 @@ func (ed *editor) add(e Entry) {
 		ed.chunks = append(ed.chunks, &chunk{number: n})
 		ed.owned = append(ed.owned, true)
 	}
+	ed.resized = min(ed.resized, len(ed.chunks)-1)
 	c := ed.own(len(ed.chunks) - 1)
 	c.entries = append(c.entries, e)
 }
@@ -59,8 +66,8 @@ func (ed *editor) own(i int) *chunk {
 	return ed.chunks[i]
 }
 
-// each calls fn for the runs entries[from:to] of messages in these ranges.
-func (ed *editor) each(rs ranges, fn func(c *chunk, from, to int)) {
+// each calls fn for the runs chunks[i].entries[from:to] of messages in these ranges.
+func (ed *editor) each(rs ranges, fn func(i int, c *chunk, from, to int)) {
 	for _, r := range rs {
 		first, last := chunkOf(r.First), chunkOf(r.Last)
 		i := sort.Search(len(ed.chunks), func(i int) bool { return ed.chunks[i].number >= first })
@@ -69,25 +76,36 @@ func (ed *editor) each(rs ranges, fn func(c *chunk, from, to int)) {
 			from := sort.Search(len(entries), func(k int) bool { return entries[k].UID >= r.First })
 			to := sort.Search(len(entries), func(k int) bool { return entries[k].UID > r.Last })
 			if from < to {
-				fn(ed.own(i), from, to)
+				fn(i, ed.own(i), from, to)
 			}
 		}
 	}
 }
 
-// finish seals the chunks: those without messages are left out.
-func (ed *editor) finish() []*chunk {
-	out := ed.chunks[:0]
+// finish seals the chunks: those without messages are left out. What has not changed is
+// not looked at: in a large mailbox that would take longer than the change.
+func (ed *editor) finish() (chunks []*chunk, starts []uint32) {
 	for i, c := range ed.chunks {
 		if ed.owned[i] {
 			c.count()
 		}
-		if len(c.entries) > 0 {
-			out = append(out, c)
-		}
 	}
-	ed.chunks, ed.owned = nil, nil
-	return out
+	chunks = ed.chunks
+	if ed.emptied {
+		chunks = slices.DeleteFunc(chunks, func(c *chunk) bool { return len(c.entries) == 0 })
+	}
+	if ed.starts != nil && ed.resized == len(chunks) {
+		return chunks, ed.starts[:len(chunks)+1]
+	}
+	starts = make([]uint32, len(chunks)+1)
+	same := 0
+	if ed.starts != nil {
+		same = copy(starts, ed.starts[:ed.resized+1]) - 1
+	}
+	for i := same; i < len(chunks); i++ {
+		starts[i+1] = starts[i] + uint32(len(chunks[i].entries))
+	}
+	return chunks, starts
 }
 
 func (c *chunk) count() {
@@ -101,14 +119,10 @@ func (c *chunk) count() {
 	}
 }
 
-// snapshot makes the snapshot of a mailbox out of its record and its chunks.
-func (m *mailbox) snapshot(chunks []*chunk) *Snapshot {
-	s := &Snapshot{
+// snapshot makes the snapshot of a mailbox out of its record and what an editor has made.
+func (m *mailbox) snapshot(chunks []*chunk, starts []uint32) *Snapshot {
+	return &Snapshot{
 		id: m.ID, uidValidity: m.UIDValidity, uidNext: m.UIDNext, modSeq: m.HighestModSeq,
-		keywords: m.keywords, chunks: chunks, starts: make([]uint32, len(chunks)+1),
+		keywords: m.keywords, chunks: chunks, starts: starts,
 	}
-	for i, c := range chunks {
-		s.starts[i+1] = s.starts[i] + uint32(len(c.entries))
-	}
-	return s
 }

@@ -65,9 +65,10 @@ func (m *mailbox) load(r kv.Reader, from *Snapshot) (*Snapshot, error) {
 		return from, nil
 	}
 	var chunks []*chunk
+	var starts []uint32
 	after := m.checkpoint
 	if from != nil && from.modSeq >= m.feedFloor {
-		chunks, after = from.chunks, from.modSeq
+		chunks, starts, after = from.chunks, from.starts, from.modSeq
 	} else {
 		var err error
 		if chunks, err = readChunks(r, m.ID, 0, ^uint32(0)); err != nil {
@@ -78,7 +79,7 @@ func (m *mailbox) load(r kv.Reader, from *Snapshot) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	ed := newEditor(chunks)
+	ed := newEditor(chunks, starts)
 	for _, f := range feed {
 		for i := range f.changes {
 			ed.apply(&f.changes[i], f.modSeq)

@@ -208,7 +208,7 @@ func (tx *Tx) snapshot(b *boxTx) (*Snapshot, error) {
 		b.snap = s
 	}
 	if b.applied < len(b.changes) {
-		ed := newEditor(b.snap.chunks)
+		ed := newEditor(b.snap.chunks, b.snap.starts)
 		for i := range b.changes[b.applied:] {
 			ed.apply(&b.changes[b.applied+i], tx.head.modSeq)
 		}
