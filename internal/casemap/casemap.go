@@ -1,5 +1,5 @@
 // Package casemap is the collation i;unicode-casemap (RFC 5051), by which IMAP compares,
-// orders and searches text (RFC 5255 §4.2).
+// orders and searches text (RFC 5255 §4.2), and others that a client may choose.
 //
 // It owns nothing but the mapping of text to the bytes that are compared: texts are
 // equal, in order, or one within the other, if the bytes are. It never fails: bytes that

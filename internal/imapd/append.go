@@ -115,7 +115,7 @@ func (s *session) mayAppend(ctx context.Context, up *upload, m *imapwire.AppendM
 }
 
 var (
-	errEnableUTF8 = bad("ENABLE UTF8=ACCEPT first")
+	errEnableUTF8 = no("CANNOT", "ENABLE UTF8=ACCEPT first")
 	errCanceled   = no("", "APPEND canceled") // RFC 3502 §6.3.11
 	errTooBig     = no("TOOBIG", "The message is larger than this server accepts")
 )

@@ -74,7 +74,7 @@ var capabilities = []capability{
 	{name: "MULTISEARCH", in: anyState},
 	{name: "FILTERS", in: anyState},
 	{name: "PARTIAL", in: anyState},
-	{name: "I18NLEVEL=1", in: anyState},
+	{name: "I18NLEVEL=2", in: anyState},
 	{name: "PREVIEW", in: anyState},
 	{name: "OBJECTID", in: anyState},
 	{name: "BINARY", in: anyState},

@@ -45,6 +45,7 @@ var commands = map[string]spec{
 
 	"UNAUTHENTICATE": {in: loggedIn, run: (*session).unauthenticate},
 
+	"COMPARATOR":  {in: loggedIn, run: (*session).comparator},
 	"COMPRESS":    {in: loggedIn, run: (*session).compress},
 	"ENABLE":      {in: loggedIn, run: (*session).enable},
 	"NAMESPACE":   {in: loggedIn, run: (*session).namespace},

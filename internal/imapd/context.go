@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"posthorn/internal/casemap"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
 )
@@ -16,6 +17,8 @@ type searchContext struct {
 	criteria []imapwire.SortCriterion // of SORT; nil: the result is in the order of the mailbox
 	known    []store.UID              // what the client knows to be in the result, ascending
 	order    []store.UID              // of SORT: the same, in its order
+
+	collation casemap.Collation // by which texts were compared
 }
 
 // contexts is those of a selected mailbox. When it is told to the client that messages
@@ -61,7 +64,7 @@ func (s *session) keepUpdated(a *answer, criteria []imapwire.SortCriterion) {
 		s.refuseUpdates(a.command.tag, "Too many contexts")
 		return
 	}
-	sc := &searchContext{command: *a.command, charset: a.options.Charset, key: m.freeze(a.options.Key), criteria: criteria}
+	sc := &searchContext{command: *a.command, charset: a.options.Charset, key: m.freeze(a.options.Key), criteria: criteria, collation: a.query.collation}
 	sc.known = make([]store.UID, len(a.hits))
 	for i, h := range a.hits {
 		sc.known[i] = h.uid

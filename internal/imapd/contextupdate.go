@@ -82,7 +82,7 @@ func (s *session) updateContexts(ctx context.Context) error {
 // update searches among messages that are new or have changed.
 func (s *session) update(ctx context.Context, out *output, sc *searchContext, pending []store.UIDRange) error {
 	m := s.box
-	q, err := m.compile(&imapwire.SearchOptions{Charset: sc.charset, Key: sc.key}, nil)
+	q, err := m.compile(&imapwire.SearchOptions{Charset: sc.charset, Key: sc.key}, sc.collation, nil)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (s *session) insert(ctx context.Context, out *output, sc *searchContext, ad
 	for _, t := range added {
 		var err error
 		at := sort.Search(len(sc.order), func(i int) bool {
-			sorted, orderErr := s.inOrder(ctx, sc.criteria, &query{}, s.box.hitsOf([]store.UID{min(t.uid, sc.order[i]), max(t.uid, sc.order[i])}))
+			sorted, orderErr := s.inOrder(ctx, sc.criteria, &query{collation: sc.collation}, s.box.hitsOf([]store.UID{min(t.uid, sc.order[i]), max(t.uid, sc.order[i])}))
 			if orderErr != nil {
 				err = orderErr
 				return true
@@ -208,7 +208,7 @@ func (s *session) insert(ctx context.Context, out *output, sc *searchContext, ad
 // tellAnew tells a sorted result anew: where much is new, that is less than to tell the
 // place of each.
 func (s *session) tellAnew(ctx context.Context, out *output, sc *searchContext) error {
-	sorted, err := s.inOrder(ctx, sc.criteria, &query{}, s.box.hitsOf(sc.known))
+	sorted, err := s.inOrder(ctx, sc.criteria, &query{collation: sc.collation}, s.box.hitsOf(sc.known))
 	if err != nil {
 		return err
 	}

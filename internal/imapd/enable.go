@@ -48,6 +48,7 @@ func (s *session) enable(context.Context, *command) error {
 			answer += " " + e.name
 		}
 	}
+	s.dec.UTF8 = s.utf8Names()
 	s.line(answer)
 	if s.enabled.has(condStore) && !before.has(condStore) {
 		s.announceModSeq()

@@ -45,9 +45,6 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 	case imapwire.FetchModSeq:
 		f.b = appendModSeq(f.b, m.ModSeq)
 		return
-	case imapwire.FetchThreadID: // RFC 8474 §5.2
-		f.b = append(f.b, "NIL"...)
-		return
 	}
 	if m.record == nil {
 		f.lostItem(item, m)
@@ -60,6 +57,8 @@ func (f *fetcher) item(item *plannedItem, m *fetched) {
 		f.b = imapwire.AppendInternalDate(f.b, m.record.SaveDate.UTC())
 	case imapwire.FetchEmailID: // RFC 8474 §5.1
 		f.b = append(appendEmailID(append(f.b, '('), f.box.account.ID(), m.record.EmailID), ')')
+	case imapwire.FetchThreadID: // RFC 8474 §5.2
+		f.b = append(appendThreadID(append(f.b, '('), f.box.account.ID(), m.record), ')')
 	case imapwire.FetchPreview: // made when the message came, so LAZY (RFC 8970 §4.1) is all the same
 		f.preview(m.record.Preview)
 	case imapwire.FetchEnvelope:

@@ -21,7 +21,7 @@ var sources = map[imapwire.FetchAttr]source{
 	imapwire.FetchModSeq:       fromSnapshot,
 	imapwire.FetchInternalDate: fromRecord, imapwire.FetchSaveDate: fromRecord, imapwire.FetchEnvelope: fromRecord,
 	imapwire.FetchBody: fromRecord, imapwire.FetchBodyStructure: fromRecord,
-	imapwire.FetchEmailID: fromRecord, imapwire.FetchThreadID: fromSnapshot, imapwire.FetchPreview: fromRecord,
+	imapwire.FetchEmailID: fromRecord, imapwire.FetchThreadID: fromRecord, imapwire.FetchPreview: fromRecord,
 	imapwire.FetchSection: fromBody, imapwire.FetchBinary: fromBody, imapwire.FetchBinarySize: fromBody,
 	imapwire.FetchRFC822: fromBody, imapwire.FetchRFC822Header: fromBody, imapwire.FetchRFC822Text: fromBody,
 }

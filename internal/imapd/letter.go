@@ -25,10 +25,11 @@ type letters struct {
 	refs    []uint64
 	seed    maphash.Seed
 	scratch []byte
+	fold    func(dst, text []byte) []byte // of subjects
 }
 
-func newLetters(n int) *letters {
-	return &letters{all: make([]letter, n), seed: maphash.MakeSeed()}
+func newLetters(n int, by casemap.Collation) *letters {
+	return &letters{all: make([]letter, n), seed: maphash.MakeSeed(), fold: by.Append}
 }
 
 // maxRefs is how many references of a message count, the last ones. Mail programs cut
@@ -49,7 +50,7 @@ func (l *letters) read(i int, header []byte) {
 		case equalFold(f.Name, "subject"):
 			base, reply := message.BaseSubject(string(f.Value))
 			m.reply = reply
-			l.scratch = casemap.Append(l.scratch[:0], base)
+			l.scratch = l.fold(l.scratch[:0], []byte(base))
 			m.subject = l.hash(l.scratch)
 		case equalFold(f.Name, "message-id") && m.id == 0:
 			m.id = l.firstID(f.Value)
@@ -91,16 +92,20 @@ func (l *letters) firstID(value []byte) (first uint64) {
 	return first
 }
 
-// eachID calls fn with the valid Message-IDs in a field, until it returns false. Quotes
-// and blanks in them make no difference (RFC 5256 §3).
 func (l *letters) eachID(value []byte, fn func(uint64) bool) {
+	l.eachName(value, func(id []byte) bool { return fn(l.hash(id)) })
+}
+
+// eachName calls fn with the valid Message-IDs in a field, until it returns false. Quotes
+// and blanks in them make no difference (RFC 5256 §3).
+func (l *letters) eachName(value []byte, fn func(id []byte) bool) {
 	for {
 		_, rest, ok := bytes.Cut(value, []byte{'<'})
 		if !ok {
 			return
 		}
 		value = l.cutID(rest)
-		if at := bytes.LastIndexByte(l.scratch, '@'); at > 0 && at < len(l.scratch)-1 && !fn(l.hash(l.scratch)) {
+		if at := bytes.LastIndexByte(l.scratch, '@'); at > 0 && at < len(l.scratch)-1 && !fn(l.scratch) {
 			return
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // The identifiers of RFC 8474 §7 are "M" or "F", the account's number and the number of
 // what is named, for a client may see mailboxes of several accounts. They are never
-// given to anything else. There is no THREADID.
+// given to anything else. Those of threads are in threadid.go.
 
 // appendEmailID appends a message's EMAILID (RFC 8474 §5.1): the same for all copies
 // in an account.
@@ -24,8 +24,11 @@ func appendMailboxID(dst []byte, account store.AccountID, id store.MailboxID) []
 }
 
 func appendObjectID(dst []byte, account store.AccountID, n uint64) []byte {
-	dst = append(strconv.AppendUint(dst, uint64(account), 36), '-')
-	return strconv.AppendUint(dst, n, 36)
+	return strconv.AppendUint(append(appendAccount(dst, account), '-'), n, 36)
+}
+
+func appendAccount(dst []byte, account store.AccountID) []byte {
+	return strconv.AppendUint(dst, uint64(account), 36)
 }
 
 // mailboxIDCode is the response code MAILBOXID, without brackets.

@@ -25,6 +25,7 @@ var extensionCommands = map[string][]string{
 	"ACL":              {"GETACL", "SETACL", "DELETEACL", "LISTRIGHTS", "MYRIGHTS"},
 	"COMPRESS=DEFLATE": {"COMPRESS"},
 	"ENABLE":           {"ENABLE"},
+	"I18NLEVEL=2":      {"COMPARATOR"},
 	"IDLE":             {"IDLE"},
 	"LANGUAGE":         {"LANGUAGE"},
 	"METADATA":         {"GETMETADATA", "SETMETADATA"},

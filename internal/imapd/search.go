@@ -41,8 +41,11 @@ func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOption
 	if err := s.replaceFilters(ctx, o); err != nil {
 		return nil, nil, err
 	}
-	if !knownCharset(o.Charset) {
+	switch {
+	case !knownCharset(o.Charset):
 		return nil, nil, errCharset
+	case s.enabled.has(utf8Accept) && o.Charset != "" && !isUTF8(o.Charset): // RFC 6855 §3
+		return nil, nil, bad("Searches are in UTF-8 since you have enabled that")
 	}
 	if s.readErr = s.catchUp(ctx, telling{uid: c.uid}); s.readErr != nil {
 		return nil, nil, s.readErr
@@ -52,7 +55,7 @@ func (s *session) find(ctx context.Context, c *command, o *imapwire.SearchOption
 
 // findIn runs the search of a command in any mailbox.
 func (s *session) findIn(ctx context.Context, c *command, m *mailbox, o *imapwire.SearchOptions) (*query, []hit, error) {
-	q, err := m.compile(o, s.asker(ctx, m))
+	q, err := m.compile(o, s.collation, s.asker(ctx, m))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package imapd
 import (
 	"context"
 
+	"posthorn/internal/casemap"
 	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
@@ -17,7 +18,7 @@ type asker func(search.Query) *search.Candidates
 
 // asker asks about messages of the account that a mailbox belongs to.
 func (s *session) asker(ctx context.Context, box *mailbox) asker {
-	if s.srv.index == nil {
+	if s.srv.index == nil || s.collation.Name != casemap.Unicode.Name {
 		return nil
 	}
 	return func(q search.Query) *search.Candidates {

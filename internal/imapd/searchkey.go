@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"posthorn/internal/casemap"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/message"
 	"posthorn/internal/search"
@@ -44,6 +45,8 @@ type query struct {
 	test   test
 	within []store.UIDRange // if not nil, no other messages can match
 	unseen bool             // only messages without \Seen can match
+
+	collation casemap.Collation // by which texts are compared
 	traits
 }
 
@@ -63,19 +66,21 @@ type compiler struct {
 	inFuzzy bool // the key is the argument of FUZZY
 	ask     asker
 	traits
+
+	collation casemap.Collation // by which texts are compared
 }
 
 // maxTexts is how many keys of a search may look into bodies: each of them decodes
 // every message that the others leave.
 const maxTexts = 20
 
-func (m *mailbox) compile(o *imapwire.SearchOptions, ask asker) (*query, error) {
-	c := compiler{box: m, charset: o.Charset, now: time.Now(), ask: ask}
+func (m *mailbox) compile(o *imapwire.SearchOptions, by casemap.Collation, ask asker) (*query, error) {
+	c := compiler{box: m, charset: o.Charset, now: time.Now(), ask: ask, collation: by}
 	t, _, err := c.key(&o.Key)
 	if err != nil {
 		return nil, err
 	}
-	q := &query{test: t, traits: c.traits}
+	q := &query{test: t, traits: c.traits, collation: by}
 	keys := []imapwire.SearchKey{o.Key}
 	if o.Key.Op == imapwire.SearchAnd {
 		keys = o.Key.Keys
@@ -118,8 +123,8 @@ func (c *compiler) key(k *imapwire.SearchKey) (test, source, error) {
 		return savedTest(k), fromRecord, nil
 	case imapwire.SearchEmailID:
 		return emailTest(c.box.account.ID(), k.Text), fromRecord, nil
-	case imapwire.SearchThreadID: // RFC 8474 §5.2: no message has one
-		return never, fromSnapshot, nil
+	case imapwire.SearchThreadID:
+		return threadTest(c.box.account.ID(), k.Text), fromRecord, nil
 	case imapwire.SearchSentBefore, imapwire.SearchSentOn, imapwire.SearchSentSince:
 		return sentTest(k), fromRecord, nil
 	}
@@ -138,7 +143,7 @@ func (c *compiler) textKey(k *imapwire.SearchKey) (test, source, error) {
 	if c.texts++; c.texts > maxTexts {
 		return nil, 0, no("LIMIT", "Too many BODY and TEXT keys in one search")
 	}
-	n, err := newNeedle(c.charset, k.Text)
+	n, err := c.newNeedle(k.Text)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -287,7 +292,7 @@ func not(t test) test {
 // header compiles a search for text in a header field (RFC 3501 §6.4.4: an empty
 // text asks whether the field is there).
 func (c *compiler) header(k *imapwire.SearchKey) (test, source, error) {
-	n, err := newNeedle(c.charset, k.Text)
+	n, err := c.newNeedle(k.Text)
 	if err != nil {
 		return nil, 0, err
 	}

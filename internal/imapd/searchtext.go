@@ -12,15 +12,15 @@ import (
 var errCharset = no("BADCHARSET (UTF-8 US-ASCII)", "This charset is not known")
 
 // newNeedle makes what is looked for of a text in some charset.
-func newNeedle(charset, text string) (*search.Needle, error) {
-	if charset != "" {
-		decoded, err := io.ReadAll(message.DecodeCharset(charset, strings.NewReader(text)))
+func (c *compiler) newNeedle(text string) (*search.Needle, error) {
+	if c.charset != "" {
+		decoded, err := io.ReadAll(message.DecodeCharset(c.charset, strings.NewReader(text)))
 		if err != nil {
 			return nil, errCharset
 		}
 		text = string(decoded)
 	}
-	return search.NewNeedle(text), nil
+	return search.NewNeedleIn(c.collation, text), nil
 }
 
 // knownCharset reports whether texts in a charset can be understood: of one that is
@@ -43,4 +43,9 @@ func knownCharset(name string) bool {
 		}
 	}
 	return false
+}
+
+// isUTF8 reports whether a charset is UTF-8, or a part of it.
+func isUTF8(name string) bool {
+	return strings.EqualFold(name, "UTF-8") || strings.EqualFold(name, "US-ASCII")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"posthorn/internal/casemap"
 	"posthorn/internal/fault"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/store"
@@ -20,14 +21,15 @@ type session struct {
 	conn *wire.Conn
 	dec  *imapwire.Decoder
 
-	account   *store.Account // nil until logged in
-	user      string         // whose it is
-	box       *mailbox       // nil unless one is selected
-	idler     *command       // the IDLE under way, or nil
-	enabled   enabled        // what the client has said that it understands
-	client    string         // name and version that it has said in ID
-	without   []string       // capabilities that are withheld from it
-	language  language       // nil: English
+	account   *store.Account    // nil until logged in
+	user      string            // whose it is
+	box       *mailbox          // nil unless one is selected
+	idler     *command          // the IDLE under way, or nil
+	enabled   enabled           // what the client has said that it understands
+	client    string            // name and version that it has said in ID
+	without   []string          // capabilities that are withheld from it
+	language  language          // nil: English
+	collation casemap.Collation // by which texts are compared
 	loggedOut bool
 
 	inCommand bool  // lines belong to the command under way
@@ -52,7 +54,7 @@ const maxMistakes = 20
 const maxEarly = 100
 
 func newSession(srv *Server, conn *wire.Conn) *session {
-	s := &session{srv: srv, conn: conn}
+	s := &session{srv: srv, conn: conn, collation: casemap.Unicode}
 	s.dec = imapwire.NewDecoder(s, maxLiteralPreAuth)
 	s.applyQuirks()
 	return s

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 
+	"posthorn/internal/casemap"
 	"posthorn/internal/imapwire"
 )
 
@@ -43,7 +44,7 @@ func (s *session) inOrder(ctx context.Context, criteria []imapwire.SortCriterion
 			return nil, bad("RELEVANCY is for FUZZY searches")
 		}
 	}
-	k := newSortKeys(criteria, len(hits))
+	k := newSortKeys(criteria, len(hits), q.collation)
 	for i, h := range hits {
 		k.fromEntry(i, h, s.box.view.At(h.seq))
 	}
@@ -68,6 +69,7 @@ type sortKeys struct {
 	keys       []sortKey // of message 0 for each criterion, then of message 1, …
 	texts      []byte
 	scratch    []byte
+	fold       func(dst, text []byte) []byte
 }
 
 // sortKey is a number or the beginning of a text, complemented for REVERSE.
@@ -84,8 +86,8 @@ const maxSortText = 8 + 200
 // maxSortTexts bounds all texts together: beyond it, the first eight bytes must do.
 const maxSortTexts = 64 << 20
 
-func newSortKeys(criteria []imapwire.SortCriterion, messages int) *sortKeys {
-	k := new(sortKeys)
+func newSortKeys(criteria []imapwire.SortCriterion, messages int, by casemap.Collation) *sortKeys {
+	k := &sortKeys{fold: by.Append}
 	for _, c := range criteria {
 		if slices.ContainsFunc(k.criteria, func(before imapwire.SortCriterion) bool { return before.Key == c.Key }) {
 			continue // what is equal by a key is equal by it again

@@ -118,7 +118,7 @@ func TestSortModel(t *testing.T) {
 			hits, want = append(hits, hit{seq: seq, uid: e.UID}), append(want, seq)
 			return true
 		})
-		sorted, err := s.inOrder(context.Background(), criteria, &query{}, hits)
+		sorted, err := s.inOrder(context.Background(), criteria, &query{collation: casemap.Unicode}, hits)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func BenchmarkSortKeys(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		k := newSortKeys(criteria, len(headers))
+		k := newSortKeys(criteria, len(headers), casemap.Unicode)
 		for i, h := range headers {
 			k.fromHeader(i, h)
 		}

@@ -1,7 +1,6 @@
 package imapd
 
 import (
-	"posthorn/internal/casemap"
 	"posthorn/internal/imapwire"
 	"posthorn/internal/message"
 	"posthorn/internal/store"
@@ -64,7 +63,7 @@ func (k *sortKeys) fromField(i, at int, value []byte) {
 			text = list[0].Mailbox
 		}
 	}
-	k.scratch = casemap.Append(k.scratch[:0], text)
+	k.scratch = k.fold(k.scratch[:0], []byte(text))
 	k.text(i, at, k.scratch)
 }
 

@@ -29,7 +29,7 @@ func (s *session) thread(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
-	l := newLetters(len(hits))
+	l := newLetters(len(hits), s.collation)
 	for i, h := range hits {
 		l.all[i].date = s.box.view.At(h.seq).InternalDate
 	}

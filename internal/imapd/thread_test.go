@@ -17,7 +17,7 @@ import (
 
 // threadOf threads messages, given by their headers, and writes the answer.
 func threadOf(algorithm string, headers []string) string {
-	l := newLetters(len(headers))
+	l := newLetters(len(headers), casemap.Unicode)
 	for i, h := range headers {
 		l.all[i].date = int64(i)
 		l.read(i, []byte(strings.ReplaceAll(h, "\n", "\r\n")))
@@ -330,7 +330,7 @@ func FuzzThreads(f *testing.F) {
 
 // BenchmarkThreads threads 50,000 messages: conversations of ten.
 func BenchmarkThreads(b *testing.B) {
-	l := newLetters(50_000)
+	l := newLetters(50_000, casemap.Unicode)
 	for i := range l.all {
 		l.all[i].date = int64(i)
 		first := i - i%10

@@ -1,6 +1,10 @@
 package imapd
 
-import "context"
+import (
+	"context"
+
+	"posthorn/internal/casemap"
+)
 
 // unauthenticate is UNAUTHENTICATE (RFC 8437 §2): all that the session knows of its
 // user is forgotten, so that another may log in. It may not fail, but a server that
@@ -20,9 +24,9 @@ func (s *session) unauthenticate(_ context.Context, c *command) error {
 	s.elsewhere.Store(false)
 	s.wake.Store(false)
 	s.account, s.user, s.box, s.notify, s.language = nil, "", nil, nil, nil
-	s.early = 0
+	s.early, s.collation = 0, casemap.Unicode
 	s.enabled = 0 // RFC 8437 §4.1
-	s.dec.Limit = maxLiteralPreAuth
+	s.dec.Limit, s.dec.UTF8 = maxLiteralPreAuth, false
 	s.conn.Unauthenticated()
 	s.applyQuirks()
 	c.code = "CAPABILITY " + s.capabilities()

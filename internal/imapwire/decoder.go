@@ -37,6 +37,8 @@ func (e *SyntaxError) Error() string {
 type Decoder struct {
 	// Limit is how many bytes a command may hold besides its first line.
 	Limit int
+	// UTF8 says that quoted strings are UTF-8 (RFC 6855 §3, RFC 9051 §4.3).
+	UTF8 bool
 
 	src   Source
 	line  []byte // the rest of the current line; empty after a failure

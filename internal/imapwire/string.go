@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"unicode/utf8"
 )
 
 // Tag decodes a command's tag.
@@ -92,11 +93,18 @@ func (d *Decoder) quoted(s *string) bool {
 		if hasNUL(rest[:n]) || bytes.IndexByte(rest[:n], '\r') >= 0 {
 			return d.Fail("a string without NUL and CR")
 		}
-		*s = string(rest[:n])
-		d.line = rest[n+1:]
-		return true
+		return d.unquoted(s, rest[:n], rest[n+1:])
 	}
 	return d.escaped(s, rest)
+}
+
+// unquoted ends a quoted string: the line goes on with rest.
+func (d *Decoder) unquoted(s *string, text, rest []byte) bool {
+	if d.UTF8 && !utf8.Valid(text) {
+		return d.Fail("a string in UTF-8")
+	}
+	*s, d.line = string(text), rest
+	return true
 }
 
 // escaped decodes a quoted string that has a backslash in it.
@@ -105,9 +113,7 @@ func (d *Decoder) escaped(s *string, rest []byte) bool {
 	for i := 0; i < len(rest); i++ {
 		switch c := rest[i]; c {
 		case '"':
-			*s = string(b)
-			d.line = rest[i+1:]
-			return true
+			return d.unquoted(s, b, rest[i+1:])
 		case 0, '\r':
 			return d.Fail("a string without NUL and CR")
 		case '\\':

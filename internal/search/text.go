@@ -9,12 +9,22 @@ import (
 	"posthorn/internal/message"
 )
 
-// Needle is a text to look for, folded by casemap: a text contains it if the folded text
-// does (RFC 5255 §4.2: without regard to case and to how characters are composed).
-type Needle struct{ folded []byte }
+// Needle is a text to look for, folded by a collation: a text contains it if the folded
+// text does.
+type Needle struct {
+	folded []byte
+	fold   func(dst, text []byte) []byte
+}
 
-// NewNeedle makes a Needle of a text in UTF-8.
-func NewNeedle(text string) *Needle { return &Needle{casemap.Append(nil, text)} }
+// NewNeedle makes a Needle of a text in UTF-8 by the collation that the index knows (RFC
+// 5255 §4.2: without regard to case and to how characters are composed).
+func NewNeedle(text string) *Needle { return NewNeedleIn(casemap.Unicode, text) }
+
+// NewNeedleIn makes a Needle by any collation. The index can only be asked about those of
+// NewNeedle.
+func NewNeedleIn(c casemap.Collation, text string) *Needle {
+	return &Needle{c.Append(nil, []byte(text)), c.Append}
+}
 
 // Empty reports that every text contains it.
 func (n *Needle) Empty() bool { return len(n.folded) == 0 }
@@ -25,6 +35,14 @@ func foldField(dst, field []byte) []byte {
 		return casemap.Append(dst, field)
 	}
 	return casemap.Append(dst, message.DecodeHeader(string(field)))
+}
+
+// field is foldField by the collation of the Needle.
+func (n *Needle) field(dst, field []byte) []byte {
+	if isPlain(field) {
+		return n.fold(dst, field)
+	}
+	return n.fold(dst, []byte(message.DecodeHeader(string(field))))
 }
 
 // isPlain reports that there is nothing to decode in a header value.
@@ -43,7 +61,7 @@ func (n *Needle) InValue(value []byte) bool {
 		return true
 	}
 	var room [256]byte
-	return bytes.Contains(foldField(room[:0], value), n.folded)
+	return bytes.Contains(n.field(room[:0], value), n.folded)
 }
 
 // inField looks into a whole field, its name included.
@@ -65,7 +83,7 @@ func (n *Needle) in(r io.Reader) bool {
 		if err == nil {
 			whole = completeRunes(text)
 		}
-		folded = casemap.Append(folded, text[:whole])
+		folded = n.fold(folded, text[:whole])
 		if bytes.Contains(folded, n.folded) {
 			return true
 		}
