@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -30,19 +31,29 @@ func (k keys) bounds(from, to, lower, upper []byte) (_, _ []byte, ok bool) {
 	return lower, upper, bytes.Compare(from, to) < 0
 }
 
-// cursor reads one state of the database through a single Pebble iterator, which
-// is both its snapshot and what its scans and gets have in common. It is for one
+// cursor reads one state of the database. The first gets look where a key is
+// probably found, in what was written last, and stop there; further gets and all scans
+// share an iterator, which has to look everywhere but keeps its place. It is for one
 // goroutine, and for one thing at a time.
 type cursor struct {
-	iter    *pebble.Iterator
+	from    pebble.Reader
+	gets    int              // without the iterator
+	iter    *pebble.Iterator // nil until needed
 	bounded bool
 	lower   []byte // buffers
 	upper   []byte
 	lent    arena // values that get gave out
 }
 
+// directGets is how many gets come before an iterator is worth its price.
+const directGets = 3
+
 // get looks up a key of a shard. The value is good until close.
 func (c *cursor) get(k keys, key []byte) (value []byte, ok bool, err error) {
+	if c.iter == nil && c.gets < directGets {
+		c.gets++
+		return c.getDirectly(k, key)
+	}
 	if value, ok, err = c.find(k, key); ok {
 		value = c.lent.copy(value)
 	}
@@ -51,6 +62,9 @@ func (c *cursor) get(k keys, key []byte) (value []byte, ok bool, err error) {
 
 // find is get with a value that is good until the next move of the iterator.
 func (c *cursor) find(k keys, key []byte) (value []byte, ok bool, err error) {
+	if err := c.iterate(); err != nil {
+		return nil, false, err
+	}
 	if c.bounded {
 		c.iter.SetBounds(nil, nil)
 		c.bounded = false
@@ -81,11 +95,37 @@ func (c *cursor) getEach(ctx context.Context, k keys, wanted [][]byte, fn func(i
 	return nil
 }
 
+// getDirectly is get without the iterator.
+func (c *cursor) getDirectly(k keys, key []byte) ([]byte, bool, error) {
+	c.lower = append(append(c.lower[:0], k.prefix...), key...)
+	value, closer, err := c.from.Get(c.lower)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, storageError(err)
+	}
+	value = c.lent.copy(value)
+	return value, true, storageError(closer.Close())
+}
+
+// iterate makes the iterator, if there is none yet.
+func (c *cursor) iterate() (err error) {
+	if c.iter == nil {
+		c.iter, err = c.from.NewIter(nil)
+		c.bounded = false
+	}
+	return storageError(err)
+}
+
 func (c *cursor) scan(ctx context.Context, k keys, r kv.Range, fn func(key, value []byte) bool) error {
 	var some bool
 	c.lower, c.upper, some = k.bounds(r.From, r.To, c.lower[:0], c.upper[:0])
 	if !some {
 		return nil
+	}
+	if err := c.iterate(); err != nil {
+		return err
 	}
 	c.iter.SetBounds(c.lower, c.upper)
 	c.bounded = true
@@ -118,6 +158,9 @@ func (c *cursor) firstKeys(k keys, from, to []byte, n int) (found [][]byte, err 
 	if !some {
 		return nil, nil
 	}
+	if err := c.iterate(); err != nil {
+		return nil, err
+	}
 	c.iter.SetBounds(c.lower, c.upper)
 	c.bounded = true
 	for ok := c.iter.First(); ok && len(found) < n; ok = c.iter.Next() {
@@ -126,25 +169,23 @@ func (c *cursor) firstKeys(k keys, from, to []byte, n int) (found [][]byte, err 
 	return found, storageError(c.iter.Error())
 }
 
-// openCursor makes a cursor over an iterator without bounds.
-func (e *Engine) openCursor(from pebble.Reader) (*cursor, error) {
-	iter, err := from.NewIter(nil)
-	if err != nil {
-		return nil, storageError(err)
-	}
+// openCursor makes a cursor over a state that stays as it is until closeCursor.
+func (e *Engine) openCursor(from pebble.Reader) *cursor {
 	c, _ := e.cursors.Get().(*cursor)
 	if c == nil {
 		c = new(cursor)
 	}
-	c.iter, c.bounded = iter, false
-	return c, nil
+	c.from, c.gets = from, 0
+	return c
 }
 
 // closeCursor ends the life of what the cursor lent out.
 func (e *Engine) closeCursor(c *cursor) {
 	const keep = 64 << 10
-	_ = c.iter.Close() // it reports again what a get or scan has returned
-	c.iter = nil
+	if c.iter != nil {
+		_ = c.iter.Close() // it reports again what a get or scan has returned
+	}
+	c.iter, c.from = nil, nil
 	if c.lent.reset() && cap(c.lower) <= keep {
 		e.cursors.Put(c)
 	}
@@ -152,6 +193,8 @@ func (e *Engine) closeCursor(c *cursor) {
 
 // refresh shows the cursor what was written to its batch since it was made.
 func (c *cursor) refresh() {
-	c.iter.SetOptions(&pebble.IterOptions{})
-	c.bounded = false
+	if c.iter != nil {
+		c.iter.SetOptions(&pebble.IterOptions{})
+		c.bounded = false
+	}
 }

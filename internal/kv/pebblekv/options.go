@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"posthorn/internal/fault"
@@ -108,11 +109,17 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		MaxOpenFiles:                1000,
 		MemTableSize:                o.MemTableSize,
 		MemTableStopWritesThreshold: 4, // Options.Reserve depends on it
-		// Bursts go to L0 and are sorted out later, rather than stopping writers.
-		L0CompactionThreshold:      2,
+		// Bursts go to L0 and are sorted out later, rather than stopping writers; not after
+		// each flush, which adds little to what has to be written again with it.
+		L0CompactionThreshold:      10,
 		L0StopWritesThreshold:      200,
-		LBaseMaxBytes:              64 << 20,
+		LBaseMaxBytes:              512 << 20,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
+	}
+	// Sizes of tables and levels count the values that they refer to. The usual ones
+	// would make thousands of tables of a few messages, and a level more than needed.
+	for i := range p.TargetFileSizes {
+		p.TargetFileSizes[i] = min(int64(32<<20)<<i, 128<<20)
 	}
 	p.WithFSDefaults() // watches for slow operations
 	p.FS = patientFS{p.FS, e.space}
@@ -134,6 +141,17 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		level.IndexBlockSize = 64 << 10
 		level.FilterPolicy = bloom.FilterPolicy(10)
 	}
-	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
+	p.ApplyCompressionSettings(compression)
 	return p
+}
+
+// compression is none for what is soon written again (level 0) and for values stored
+// apart: they are bodies, of which half are base64 or packed already, and of which
+// each read would pay for what was saved.
+func compression() pebble.DBCompressionSettings {
+	records := *block.FastestCompression // keeps its name, which Pebble notes in its OPTIONS file
+	records.ValueBlocks = block.NoCompression.ValueBlocks
+	settings := pebble.UniformDBCompressionSettings(&records)
+	settings.Levels[0] = block.NoCompression
+	return settings
 }

@@ -104,7 +104,7 @@ func (w *writer) Scan(r kv.Range, fn func(key, value []byte) bool) error {
 
 // cursor gives what to read with. The shards are locked, so what is committed in
 // them does not change during the Update.
-func (w *writer) cursor() (c *cursor, err error) {
+func (w *writer) cursor() (*cursor, error) {
 	t := w.tx
 	if t.ctx.Err() != nil {
 		return nil, canceled(t.ctx)
@@ -113,9 +113,9 @@ func (w *writer) cursor() (c *cursor, err error) {
 		return t.mergedCursor()
 	}
 	if t.committed == nil {
-		t.committed, err = t.engine.openCursor(t.engine.db)
+		t.committed = t.engine.openCursor(t.engine.db)
 	}
-	return t.committed, err
+	return t.committed, nil
 }
 
 // mergedCursor brings the cursor over batch and database up to date.
@@ -128,15 +128,14 @@ func (t *tx) mergedCursor() (*cursor, error) {
 		_ = t.batch.Close()
 		t.batch = indexed
 	}
-	var err error
 	switch {
 	case t.merged == nil:
-		t.merged, err = t.engine.openCursor(t.batch)
+		t.merged = t.engine.openCursor(t.batch)
 	case t.mergedAt != t.batch.Count():
 		t.merged.refresh()
 	}
 	t.mergedAt = t.batch.Count()
-	return t.merged, err
+	return t.merged, nil
 }
 
 // batchFor gives the batch for a write to the writer's shard.

@@ -14,7 +14,7 @@ type view struct {
 	shard  kv.Shard
 	keys   keys
 	cursor *cursor
-	from   *snapshot // that the cursor reads; nil if it reads the live database
+	from   *snapshot // that the cursor reads
 }
 
 func (v *view) Get(key []byte) (value []byte, ok bool, err error) {
@@ -38,32 +38,30 @@ func (v *view) Scan(r kv.Range, fn func(key, value []byte) bool) error {
 	return v.cursor.scan(v.ctx, v.keys, r, fn)
 }
 
-// open takes the live database first and looks at the shard's queue afterwards:
-// what the cursor sees was queued before it could be seen, so if the queue is
-// empty now, all of it has become durable. Otherwise the cursor is not used.
-func (v *view) open() (err error) {
+// open takes a snapshot of the live database first and looks at the shard's queue
+// afterwards: what the snapshot shows was queued before it could be seen, so if the
+// queue is empty now, all of it has become durable. Otherwise it is not used.
+func (v *view) open() error {
 	if v.ctx.Err() != nil {
 		return canceled(v.ctx)
 	}
 	if v.cursor != nil {
 		return nil
 	}
-	if v.cursor, err = v.engine.openCursor(v.engine.db); err != nil {
-		return err
-	}
+	live := v.engine.snapshots.take()
+	live.users.Store(1)
 	if v.from = v.engine.shards.readable(v.shard); v.from == nil {
-		return nil
+		v.from = live
+	} else {
+		live.release()
 	}
-	v.engine.closeCursor(v.cursor)
-	v.cursor, err = v.engine.openCursor(v.from)
-	return err
+	v.cursor = v.engine.openCursor(v.from)
+	return nil
 }
 
 func (v *view) close() {
 	if v.cursor != nil {
 		v.engine.closeCursor(v.cursor)
-	}
-	if v.from != nil {
 		v.from.release()
 	}
 }
