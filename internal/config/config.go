@@ -37,7 +37,7 @@ type Config struct {
 	Reports    TLSReports
 	Relay      Relay
 	History    History
-	POP3       POP3Policy
+	POP3       POP3Settings
 	Search     Search
 	IMAP       IMAPSettings
 	Lists      Lists
@@ -237,8 +237,8 @@ type History struct {
 	Days int // 0: nothing is kept
 }
 
-// POP3Policy is the policy for clients that fetch mail; accounts have settings of their own.
-type POP3Policy struct {
+// POP3Settings is the policy for clients that fetch mail; accounts have settings of their own.
+type POP3Settings struct {
 	Expire     int           // days after which fetched mail is deleted; 0: never
 	LoginDelay time.Duration // between two logins to an account; 0: none
 }

@@ -99,7 +99,7 @@ func full() Config {
 		Reports: TLSReports{"tls@example.test"},
 		IMAP:    IMAPSettings{Administrators: []string{"admin@example.test"}, MessageLimit: 1000},
 		Relay:   Relay{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}},
-		POP3:    POP3Policy{30, 5 * time.Minute},
+		POP3:    POP3Settings{30, 5 * time.Minute},
 		Lists:   Lists{Allow: []string{"/etc/allow"}, Deny: []string{"/etc/deny", "/var/lib/deny.d"}},
 		Limits: Limits{
 			Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxMessageSize: 64 << 20, MaxRecipients: 200,

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/login"
 	"posthorn/internal/sasl"
-	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
@@ -18,28 +18,6 @@ func (s *session) peer() login.Peer {
 	return login.Peer{
 		Protocol: "pop3", Remote: s.conn.RemoteAddr().Addr(), TLS: s.conn.TLS(), Conn: s.conn.ID(), Log: s.conn.Log(),
 	}
-}
-
-// capa lists what is offered (RFC 2449 §5). What depends on TLS is told alike
-// before and after the login, as §5 demands.
-func (s *session) capa(_ context.Context, _ string) (reply, error) {
-	s.say("+OK")
-	p := s.peer()
-	if s.Gate.Passwords(p) {
-		s.say("USER")
-	}
-	if names := s.Gate.Mechanisms(p); len(names) > 0 {
-		s.say(reply("SASL " + strings.Join(names, " ")))
-	}
-	if s.drop == nil && s.conn.OffersTLS() {
-		s.say("STLS") // RFC 2595 §4: only while it is permitted
-	}
-	for _, c := range []reply{
-		"TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "EXPIRE NEVER", "IMPLEMENTATION Posthorn",
-	} {
-		s.say(c)
-	}
-	return ".", nil
 }
 
 // stls goes over to TLS (RFC 2595 §4).
@@ -51,20 +29,31 @@ func (s *session) stls(_ context.Context, args string) (reply, error) {
 		return s.wrong("-ERR The connection is encrypted already"), nil
 	case !s.conn.OffersTLS():
 		return s.wrong("-ERR TLS is not offered here"), nil
+	case s.inUTF8: // RFC 6856 §2.1
+		return s.wrong("-ERR STLS comes before UTF8"), nil
 	}
 	s.say("+OK Go ahead")
 	s.user = "" // was said in clear, by whomever
 	return "", s.conn.StartTLS()
 }
 
+// replyNoText is that to a name or a password which is not what UTF8 USER in the
+// capabilities allows (RFC 6856 §2.2).
+const replyNoText reply = "-ERR This is no UTF-8"
+
 // userCmd is the first half of a login. Whether there is such a user is not told.
 func (s *session) userCmd(_ context.Context, args string) (reply, error) {
 	if !s.Gate.Passwords(s.peer()) {
 		return s.wrong(s.refusal()), nil
 	}
-	if s.user = strings.TrimSpace(args); s.user == "" {
+	user := strings.TrimSpace(args)
+	switch {
+	case user == "":
 		return s.wrong("-ERR USER needs your address"), nil
+	case !utf8.ValidString(user):
+		return s.wrong(replyNoText), nil
 	}
+	s.user = user
 	return "+OK Send your password", nil
 }
 
@@ -79,6 +68,8 @@ func (s *session) pass(ctx context.Context, args string) (reply, error) {
 		return s.wrong(s.refusal()), nil
 	case user == "":
 		return s.wrong("-ERR Name yourself first (USER)"), nil
+	case !utf8.ValidString(args):
+		return s.wrong(replyNoText), nil
 	}
 	id, err := s.Gate.Password(ctx, p, "", user, args)
 	return s.enter(ctx, id, err)
@@ -131,30 +122,30 @@ func (s *session) refusal() reply {
 // enter ends a login: whoever has proven to be somebody gets the maildrop.
 func (s *session) enter(ctx context.Context, id login.Identity, err error) (reply, error) {
 	if err == nil {
-		if err = s.take(ctx, id.Account); err != nil {
+		if err = s.take(ctx, id); err != nil {
 			s.conn.Log().Info("login failed", "user", id.Name, "error", err)
 		}
 	}
 	if err == nil {
 		s.conn.Authenticated(id.Name)
-		s.conn.Log().Info("login", "messages", s.drop.snap.Len())
+		s.conn.Log().Info("login", "messages", s.drop.messages())
 	}
 	return s.loggedIn(err)
 }
 
 // take takes the maildrop for this session.
-func (s *session) take(ctx context.Context, id store.AccountID) error {
-	if !s.Locks.take(id) {
-		return fault.New(fault.InUse, "pop3d: account %d has a session already", id)
+func (s *session) take(ctx context.Context, id login.Identity) error {
+	settings, err := s.Accounts.Settings(ctx, id.Name)
+	if err == nil {
+		err = s.Locks.take(id.Account, s.LoginDelay)
 	}
-	account := s.Store.Account(id)
-	snap, err := account.Snapshot(ctx, store.InboxID)
 	if err != nil {
-		s.Locks.release(id)
 		return err
 	}
-	s.drop = &maildrop{account: account, snap: snap}
-	return nil
+	if s.drop, err = openMaildrop(ctx, s.Store.Account(id.Account), settings); err != nil {
+		s.Locks.release(id.Account)
+	}
+	return err
 }
 
 // leave gives the maildrop back.
@@ -174,6 +165,10 @@ func (s *session) loggedIn(err error) (reply, error) {
 		return "-ERR Login given up", nil
 	case errors.Is(err, wire.ErrLineTooLong):
 		return s.wrong("-ERR The answer is too long"), nil
+	case errors.Is(err, errTooSoon): // RFC 2449 §8.1.1
+		return "-ERR [LOGIN-DELAY] You were here just now; try again in a few minutes", nil
+	case errors.Is(err, errNoFolder):
+		return "-ERR [SYS/PERM] The folder that is set to be shown by POP3 is not there; ask the administrator", nil
 	}
 	switch fault.KindOf(err) {
 	case fault.Invalid:

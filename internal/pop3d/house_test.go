@@ -40,6 +40,7 @@ type house struct {
 	tls     *tls.Config
 	client  *tls.Config
 	broken  atomic.Pointer[fault.Error] // what commits fail with
+	wishes  wishes
 }
 
 func newHouse(t testing.TB) *house {
@@ -55,7 +56,7 @@ func newHouse(t testing.TB) *house {
 
 func (h *house) furnish(engine kv.Engine) {
 	h.store = store.New(store.Options{Engine: engine, Blobs: memblob.New(memblob.Options{}), InlineLimit: 64 << 10})
-	h.servers, h.locks = map[string]*wiretest.Server{}, NewLocks()
+	h.servers, h.locks, h.wishes = map[string]*wiretest.Server{}, NewLocks(), wishes{}
 }
 
 // server starts a server when it is first asked for: "pop3" (with STLS), "pop3s",
@@ -64,7 +65,7 @@ func (h *house) server(name string) *wiretest.Server {
 	if s := h.servers[name]; s != nil {
 		return s
 	}
-	o := Options{Hostname: "mail.example.test", Store: h.store, Gate: gate(false), Locks: h.locks}
+	o := Options{Hostname: "mail.example.test", Store: h.store, Gate: gate(false), Locks: h.locks, Accounts: h.wishes}
 	w := wire.Options{Protocol: "pop3", PreAuthTimeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxErrors: 6}
 	switch name {
 	case "pop3", "pop3s":
@@ -75,6 +76,8 @@ func (h *house) server(name string) *wiretest.Server {
 		w.ImplicitTLS = name == "pop3s"
 	case "plain":
 		o.Gate = gate(true)
+	case "slow":
+		o.Gate, o.LoginDelay = gate(true), 5*time.Minute
 	default:
 		h.t.Fatalf("there is no server %q", name)
 	}
@@ -149,6 +152,61 @@ func (h *house) uids(name string) string {
 	return strings.Join(uids, " ")
 }
 
+// wishes are the settings of people.
+type wishes map[string]Settings
+
+func (w wishes) Settings(_ context.Context, name string) (Settings, error) { return w[name], nil }
+
+func (w wishes) Shortest(context.Context) (days int, differ bool, err error) {
+	for _, s := range w {
+		if differ = differ || s.Expire > 0; s.Expire > 0 && (days == 0 || s.Expire < days) {
+			days = s.Expire
+		}
+	}
+	return days, differ, nil
+}
+
+// set reads settings: "unread mark trash folder=Archive expire=30 language=zh".
+func (w wishes) set(name string, words []string) (err error) {
+	var s Settings
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "unread":
+			s.Unread = true
+		case "mark":
+			s.Mark = true
+		case "trash":
+			s.Trash = true
+		case "folder":
+			s.Folder = value
+		case "language":
+			s.Language = value
+		case "expire":
+			s.Expire, err = strconv.Atoi(value)
+		default:
+			err = fmt.Errorf("there is no setting %q", word)
+		}
+	}
+	w[name+"@"+logintest.Domain] = s
+	return err
+}
+
+// on changes something about a message, by its number, as an IMAP client would.
+func (h *house) on(name, number string, fn func(*store.Tx, []store.UIDRange) error) error {
+	ctx, account := context.Background(), h.store.Account(people[name])
+	snap, err := account.Snapshot(ctx, store.InboxID)
+	if err != nil {
+		return err
+	}
+	seq, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	uid := snap.At(seq).UID
+	return account.Update(ctx, func(tx *store.Tx) error { return fn(tx, []store.UIDRange{{First: uid, Last: uid}}) })
+}
+
 // fail has commits fail with a fault of this kind; "" mends them.
 func (h *house) fail(kind string) error {
 	if kind == "" {
@@ -181,6 +239,39 @@ func (h *house) commands() map[string]func([]string, map[string]string) error {
 				return err
 			}
 			return h.expunge(args[0], seq)
+		},
+		"settings": func(args []string, _ map[string]string) error { return h.wishes.set(args[0], args[1:]) },
+		"flag": func(args []string, _ map[string]string) error {
+			return h.on(args[0], args[1], func(tx *store.Tx, one []store.UIDRange) error {
+				_, err := tx.Store(store.InboxID, one, store.FlagChange{Flags: args[2:]})
+				return err
+			})
+		},
+		"known": func(args []string, _ map[string]string) error {
+			return h.on(args[0], args[1], func(tx *store.Tx, one []store.UIDRange) error {
+				return tx.SetUIDL(store.InboxID, one[0].First, args[2])
+			})
+		},
+		"expire": func(args []string, _ map[string]string) error {
+			want, err := strconv.Atoi(args[1])
+			if err != nil {
+				return err
+			}
+			n, err := Expire(context.Background(), h.store.Account(people[args[0]]), h.wishes[args[0]+"@example.test"], time.Now())
+			if err == nil && n != want {
+				err = fmt.Errorf("%d messages have expired, want %d", n, want)
+			}
+			return err
+		},
+		"has": func(args []string, _ map[string]string) error {
+			m, err := h.store.Account(people[args[0]]).Mailbox(context.Background(), args[1])
+			if got, want := fmt.Sprintf("%d of them %d unread", m.Messages, m.Unseen), strings.Join(args[2:], " "); err == nil && got != want {
+				err = fmt.Errorf("%s has %s, want %s", args[1], got, want)
+			}
+			return err
+		},
+		"remove": func(args []string, _ map[string]string) error {
+			return h.store.Account(people[args[0]]).Update(context.Background(), func(tx *store.Tx) error { return tx.DeleteMailbox(args[1]) })
 		},
 		"inbox": func(args []string, _ map[string]string) error {
 			if got, want := h.uids(args[0]), strings.Join(args[1:], " "); got != want {

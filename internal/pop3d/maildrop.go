@@ -4,119 +4,190 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
-	"sync"
+	"strings"
 
 	"posthorn/internal/store"
 )
 
-// Locks are the maildrops that have a session. They are of the process alone: two
-// sessions at different nodes do each other no harm, as each works on its own
-// snapshot and a message can be removed only once.
-type Locks struct {
-	mu   sync.Mutex
-	held map[store.AccountID]struct{}
-}
-
-// NewLocks makes a set of locks, all of them free.
-func NewLocks() *Locks { return &Locks{held: make(map[store.AccountID]struct{})} }
-
-func (l *Locks) take(id store.AccountID) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, taken := l.held[id]; taken {
-		return false
-	}
-	l.held[id] = struct{}{}
-	return true
-}
-
-func (l *Locks) release(id store.AccountID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.held, id)
-}
-
-// maildrop is INBOX as one session sees it. A message's number is its sequence
-// number in the snapshot.
+// maildrop is a mailbox as one session sees it: a snapshot of it, or of it those
+// messages that nobody has read. A message's number is its place in that.
 type maildrop struct {
-	account *store.Account
-	snap    *store.Snapshot
-	marks   []uint64 // a bit for each number that DELE named; nil while there is none
-	marked  int      // how many
-	less    int64    // and their size
-	size    int64    // of all messages; 0 until it is asked for
+	account  *store.Account
+	settings Settings
+	snap     *store.Snapshot
+	shown    []uint32 // the sequence number of each message; nil: all of them are shown
+
+	marks   bits  // those that DELE named
+	marked  int   // how many
+	less    int64 // and their size
+	size    int64 // of all messages; 0 until it is asked for
+	last    int   // the highest number that was read
+	fetched bits  // those that RETR has sent, if anybody wants to know
 
 	retrieved, removed int // for the log
 }
 
+// bits has one for each message; nil while there is none.
+type bits []uint64
+
+func (b bits) has(n int) bool { return b != nil && b[n/64]&(1<<(n%64)) != 0 }
+
+// set sets one of so many.
+func (b *bits) set(n, of int) {
+	if *b == nil {
+		*b = make(bits, of/64+1)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}
+
+// openMaildrop shows an account's mailbox as its settings say. Errors: errNoFolder.
+func openMaildrop(ctx context.Context, account *store.Account, settings Settings) (*maildrop, error) {
+	id, err := settings.mailbox(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := account.Snapshot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d := &maildrop{account: account, snap: snap, settings: settings}
+	if settings.Unread {
+		d.shown = []uint32{}
+		snap.EachUnseen(func(seq int, _ store.Entry) bool {
+			d.shown = append(d.shown, uint32(seq))
+			return true
+		})
+	}
+	return d, nil
+}
+
+// messages is how many there are, marked or not.
+func (d *maildrop) messages() int {
+	if d.shown != nil {
+		return len(d.shown)
+	}
+	return d.snap.Len()
+}
+
+// seq is the place of a message in the snapshot.
+func (d *maildrop) seq(number int) int {
+	if d.shown != nil {
+		return int(d.shown[number-1])
+	}
+	return number
+}
+
 // lookup finds the message that an argument names.
-func (d *maildrop) lookup(arg string) (seq int, e store.Entry, ok bool) {
-	seq, err := strconv.Atoi(arg)
-	if err != nil || arg[0] == '+' || seq < 1 || seq > d.snap.Len() || d.isMarked(seq) {
+func (d *maildrop) lookup(arg string) (number int, e store.Entry, ok bool) {
+	arg = strings.TrimSpace(arg)
+	number, err := strconv.Atoi(arg)
+	if err != nil || arg[0] == '+' || number < 1 || number > d.messages() || d.marks.has(number) {
 		return 0, store.Entry{}, false
 	}
-	return seq, d.snap.At(seq), true
+	return number, d.snap.At(d.seq(number)), true
 }
 
-func (d *maildrop) isMarked(seq int) bool {
-	return d.marks != nil && d.marks[seq/64]&(1<<(seq%64)) != 0
-}
-
-func (d *maildrop) mark(seq int, e store.Entry) {
-	if d.marks == nil {
-		d.marks = make([]uint64, d.snap.Len()/64+1)
-	}
-	d.marks[seq/64] |= 1 << (seq % 64)
+func (d *maildrop) mark(number int, e store.Entry) {
+	d.marks.set(number, d.messages())
 	d.marked++
 	d.less += int64(e.Size)
 }
 
-func (d *maildrop) unmark() { d.marks, d.marked, d.less = nil, 0, 0 }
+// reset takes back what was marked, and what was read last (RFC 1460: RSET).
+func (d *maildrop) reset() { d.marks, d.marked, d.less, d.last = nil, 0, 0, 0 }
 
 // total is the number and the size of the messages that are not marked.
 func (d *maildrop) total() (messages int, size int64) {
 	if d.size == 0 {
-		d.snap.Each(1, d.snap.Len(), func(_ int, e store.Entry) bool {
-			d.size += int64(e.Size)
+		d.eachOf(1, d.messages(), func(_ int, e store.Entry) { d.size += int64(e.Size) })
+	}
+	return d.messages() - d.marked, d.size - d.less
+}
+
+// each visits the messages with these numbers that are not marked.
+func (d *maildrop) each(from, to int, fn func(number int, e store.Entry)) {
+	d.eachOf(from, to, func(number int, e store.Entry) {
+		if !d.marks.has(number) {
+			fn(number, e)
+		}
+	})
+}
+
+// eachOf visits the messages with these numbers, marked or not.
+func (d *maildrop) eachOf(from, to int, fn func(number int, e store.Entry)) {
+	if d.shown == nil {
+		d.snap.Each(from, to, func(seq int, e store.Entry) bool {
+			fn(seq, e)
 			return true
 		})
+		return
 	}
-	return d.snap.Len() - d.marked, d.size - d.less
+	for number := from; number <= to; number++ {
+		fn(number, d.snap.At(d.seq(number)))
+	}
 }
 
-// each visits the messages that are not marked.
-func (d *maildrop) each(fn func(seq int, e store.Entry)) {
-	d.snap.Each(1, d.snap.Len(), func(seq int, e store.Entry) bool {
-		if !d.isMarked(seq) {
-			fn(seq, e)
-		}
-		return true
-	})
+// read notes that a message was read.
+func (d *maildrop) read(number int) { d.last = max(d.last, number) }
+
+// got notes that a message was sent whole.
+func (d *maildrop) got(number int) {
+	d.retrieved++
+	if d.settings.Mark || d.settings.Expire > 0 {
+		d.fetched.set(number, d.messages())
+	}
 }
 
-// remove takes the marked messages out of INBOX, all or none.
-func (d *maildrop) remove(ctx context.Context) error {
-	if d.marked == 0 {
+// chosen gives the UIDs of those whose bit is set.
+func (d *maildrop) chosen(b bits) []store.UIDRange {
+	if b == nil {
 		return nil
 	}
-	var doomed []store.UIDRange
+	var all []store.UIDRange
 	last := 0
-	d.snap.Each(1, d.snap.Len(), func(seq int, e store.Entry) bool {
+	d.eachOf(1, d.messages(), func(number int, e store.Entry) {
+		seq := d.seq(number)
 		switch {
-		case !d.isMarked(seq):
+		case !b.has(number):
+			return
 		case last > 0 && last == seq-1:
 			// UIDs between neighbours are gone for ever, so that a range may span them.
-			doomed[len(doomed)-1].Last = e.UID
-			last = seq
+			all[len(all)-1].Last = e.UID
 		default:
-			doomed = append(doomed, store.UIDRange{First: e.UID, Last: e.UID})
-			last = seq
+			all = append(all, store.UIDRange{First: e.UID, Last: e.UID})
 		}
-		return true
+		last = seq
 	})
-	err := d.account.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.Remove(d.snap.Mailbox(), doomed)
+	return all
+}
+
+// update is the UPDATE state (RFC 1939 §6): all that the session has decided happens,
+// or nothing of it.
+func (d *maildrop) update(ctx context.Context) error {
+	doomed, fetched := d.chosen(d.marks), d.chosen(d.fetched)
+	if len(doomed) == 0 && len(fetched) == 0 {
+		return nil
+	}
+	trash, err := d.trash(ctx, len(doomed) > 0)
+	if err != nil {
 		return err
+	}
+	mailbox := d.snap.Mailbox()
+	err = d.account.Update(ctx, func(tx *store.Tx) error {
+		if d.settings.Mark && len(fetched) > 0 {
+			if _, err := tx.Store(mailbox, fetched, store.FlagChange{Op: store.AddFlags, Flags: []string{`\Seen`}}); err != nil {
+				return err
+			}
+		}
+		if len(doomed) > 0 {
+			if err := takeOut(tx, mailbox, doomed, trash); err != nil {
+				return err
+			}
+		}
+		if d.settings.Expire == 0 || len(fetched) == 0 {
+			return nil
+		}
+		return tx.NoteFetched(mailbox, fetched) // those that are left
 	})
 	if err == nil {
 		d.removed = d.marked
@@ -124,6 +195,18 @@ func (d *maildrop) remove(ctx context.Context) error {
 	return err
 }
 
+// trash is the mailbox that messages go to when they are deleted; 0: they go away.
+func (d *maildrop) trash(ctx context.Context, needed bool) (store.MailboxID, error) {
+	if !needed || !d.settings.Trash {
+		return 0, nil
+	}
+	id, err := trashOf(ctx, d.account)
+	if id == d.snap.Mailbox() {
+		id = 0
+	}
+	return id, err
+}
+
 func (d *maildrop) logEnd(log *slog.Logger) {
-	log.Info("session ended", "messages", d.snap.Len(), "retrieved", d.retrieved, "removed", d.removed)
+	log.Info("session ended", "messages", d.messages(), "retrieved", d.retrieved, "removed", d.removed)
 }

@@ -1,16 +1,17 @@
 // Package pop3d is the face of the server towards POP3 clients (RFC 1939, 2449,
-// 2595, 3206, 5034), on connections of package wire.
+// 2595, 3206, 5034, 6856), on connections of package wire.
 //
 // It owns the order of commands and the words of replies. A session works on one
-// snapshot of INBOX, taken when it logs in: message numbers, sizes and unique ids
-// never change under it, whatever IMAP and delivery do meanwhile. It never holds
-// them up: that a maildrop has one session at a time concerns POP3 alone.
+// snapshot of INBOX, or of what the account's settings have instead (settings.go),
+// taken when it logs in: message numbers, sizes and unique ids never change under it,
+// whatever IMAP and delivery do meanwhile. It never holds them up: that a maildrop has
+// one session at a time (locks.go) concerns POP3 alone.
 //
 // Flow: Serve reads a line, dispatch finds the command's handler (access.go logs
 // in, listing.go and retrieval.go read the maildrop, update.go deletes), which
 // returns the reply, or writes it itself if it has many lines (multiline.go).
 //
-// Invariants: nothing is deleted but by QUIT, in one change of the store; a message
+// Invariants: nothing changes but by QUIT, in one change of the store; a message
 // that could not be read whole never looks as if it had been; a password is not
 // taken in clear unless the listener says so.
 package pop3d
@@ -20,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"posthorn/internal/login"
 	"posthorn/internal/store"
@@ -32,6 +34,9 @@ type Options struct {
 	Store    *store.Store
 	Gate     *login.Gate
 	Locks    *Locks // shared by the servers of all listeners; nil: its own
+
+	Accounts   Accounts      // how accounts want to be shown; nil: all alike
+	LoginDelay time.Duration // between two logins to an account; 0: none
 }
 
 // Server speaks the protocol on any number of connections.
@@ -41,6 +46,9 @@ type Server struct{ o Options }
 func New(o Options) *Server {
 	if o.Locks == nil {
 		o.Locks = NewLocks()
+	}
+	if o.Accounts == nil {
+		o.Accounts = alike{}
 	}
 	return &Server{o}
 }
@@ -55,9 +63,12 @@ const (
 // session is the state of one conversation.
 type session struct {
 	*Options
-	conn *wire.Conn
-	user string    // named by USER, and waiting for PASS
-	drop *maildrop // nil until logged in: the AUTHORIZATION state
+	conn   *wire.Conn
+	user   string    // named by USER, and waiting for PASS
+	drop   *maildrop // nil until logged in: the AUTHORIZATION state
+	words  language  // of replies; nil: English
+	inUTF8 bool
+	out    multiline // the message that is being sent
 }
 
 // reply is a status line without its CRLF; empty if the handler has said all.
@@ -85,6 +96,9 @@ func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 
 // say sends a reply, as soon as the next read would block.
 func (s *session) say(r reply) {
+	if s.words != nil {
+		r = s.words.in(r)
+	}
 	if r != "" {
 		s.conn.WriteString(string(r)) // a broken connection shows at the next read
 		s.conn.WriteString("\r\n")
@@ -142,6 +156,10 @@ func dispatch(keyword string) (handler, phase) {
 		return (*session).auth, authorization
 	case "STLS":
 		return (*session).stls, authorization
+	case "UTF8":
+		return (*session).utf8, authorization
+	case "LANG":
+		return (*session).lang, authorization | transaction
 	case "CAPA":
 		return (*session).capa, authorization | transaction
 	case "STAT":
@@ -156,6 +174,8 @@ func dispatch(keyword string) (handler, phase) {
 		return (*session).top, transaction
 	case "DELE":
 		return (*session).dele, transaction
+	case "LAST":
+		return (*session).last, transaction
 	case "RSET":
 		return (*session).rset, transaction
 	case "NOOP":

@@ -3,7 +3,6 @@ package pop3d
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -14,34 +13,42 @@ import (
 
 // retr sends a message (RFC 1939 §5).
 func (s *session) retr(ctx context.Context, args string) (reply, error) {
-	_, e, ok := s.drop.lookup(args)
+	number, e, ok := s.drop.lookup(args)
 	if !ok {
 		return replyNoMessage, nil
 	}
-	s.drop.retrieved++
-	m := &multiline{to: s.conn, head: reply(fmt.Sprintf("+OK %d octets", e.Size))}
-	return s.send(ctx, e.UID, m, m)
+	s.out = multiline{to: s.conn, octets: int64(e.Size)}
+	r, err := s.send(ctx, e.UID, &s.out)
+	if r == "" && err == nil {
+		s.drop.read(number)
+		s.drop.got(number)
+	}
+	return r, err
 }
 
 // top sends the header of a message and some lines of its body (RFC 1939 §7).
 func (s *session) top(ctx context.Context, args string) (reply, error) {
-	number, count, _ := strings.Cut(args, " ")
+	name, count, _ := strings.Cut(args, " ")
 	lines, err := strconv.ParseUint(strings.TrimSpace(count), 10, 63)
 	if err != nil {
 		return s.wrong("-ERR TOP needs a message and a number of lines"), nil
 	}
-	_, e, ok := s.drop.lookup(number)
+	number, e, ok := s.drop.lookup(name)
 	if !ok {
 		return replyNoMessage, nil
 	}
-	m := &multiline{to: s.conn, head: "+OK"}
-	return s.send(ctx, e.UID, m, &topLines{to: m, left: int64(lines)})
+	s.out = multiline{to: s.conn, octets: -1}
+	r, err := s.send(ctx, e.UID, &topLines{to: &s.out, left: int64(lines)})
+	if r == "" && err == nil {
+		s.drop.read(number)
+	}
+	return r, err
 }
 
-// send copies a message through w to m. What goes wrong before the first byte gets
+// send copies a message through w to s.out. What goes wrong before the first byte gets
 // a reply of its own. Afterwards the connection ends without the final dot, so
 // that the client cannot take a part for the whole.
-func (s *session) send(ctx context.Context, uid store.UID, m *multiline, w io.Writer) (reply, error) {
+func (s *session) send(ctx context.Context, uid store.UID, w io.Writer) (reply, error) {
 	body, err := s.drop.account.Body(ctx, s.drop.snap, uid)
 	if err == nil {
 		err = copyBody(w, body)
@@ -49,11 +56,11 @@ func (s *session) send(ctx context.Context, uid store.UID, m *multiline, w io.Wr
 	}
 	switch {
 	case err == nil || errors.Is(err, errEnough):
-		m.end()
+		s.out.end()
 		return "", nil
-	case m.lost:
+	case s.out.lost:
 		return "", err
-	case m.begun:
+	case s.out.begun:
 		s.conn.Log().Warn("message broken off", "uid", uid, "error", err)
 		return "", err
 	}

@@ -7,17 +7,17 @@ import (
 
 // dele marks a message for deletion (RFC 1939 §5).
 func (s *session) dele(_ context.Context, args string) (reply, error) {
-	seq, e, ok := s.drop.lookup(args)
+	number, e, ok := s.drop.lookup(args)
 	if !ok {
 		return replyNoMessage, nil
 	}
-	s.drop.mark(seq, e)
+	s.drop.mark(number, e)
 	return "+OK Marked to be deleted", nil
 }
 
 // rset takes all marks back (RFC 1939 §5).
 func (s *session) rset(_ context.Context, _ string) (reply, error) {
-	s.drop.unmark()
+	s.drop.reset()
 	messages, size := s.drop.total()
 	return reply(fmt.Sprintf("+OK %d messages (%d octets)", messages, size)), nil
 }
@@ -25,10 +25,11 @@ func (s *session) rset(_ context.Context, _ string) (reply, error) {
 // noop does nothing (RFC 1939 §5).
 func (s *session) noop(_ context.Context, _ string) (reply, error) { return "+OK", nil }
 
-// quit deletes what is marked, and ends the session (RFC 1939 §6).
+// quit deletes what is marked, and ends the session (RFC 1939 §6). A session that ends
+// in another way changes nothing: what its client has got of it, nobody knows.
 func (s *session) quit(ctx context.Context, _ string) (reply, error) {
 	if s.drop != nil {
-		if err := s.drop.remove(ctx); err != nil {
+		if err := s.drop.update(ctx); err != nil {
 			s.conn.Log().Error("marked messages not removed", "messages", s.drop.marked, "error", err)
 			return failure(err), errQuit
 		}

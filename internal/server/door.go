@@ -25,13 +25,14 @@ type settings struct {
 	Quirks     []config.Quirk
 	IMAP       config.IMAPSettings
 	Relay      config.Relay
+	POP3       config.POP3Settings
 	Hostname   string
 	TLS        bool
 	ClientCAs  string // PEM; "": clients are not asked for certificates
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.Hostname, c.OffersTLS(), s.clients[l.ClientCertificates]}
+	return settings{l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname, c.OffersTLS(), s.clients[l.ClientCertificates]}
 }
 
 // openDoor begins to accept on a socket.

@@ -7,7 +7,6 @@ import (
 	"posthorn/internal/imapd"
 	"posthorn/internal/inbound"
 	"posthorn/internal/login"
-	"posthorn/internal/pop3d"
 	"posthorn/internal/smtpd"
 	"posthorn/internal/wire"
 )
@@ -103,16 +102,4 @@ func (s *Server) imap(o *wire.Options, set settings) {
 		options.Index = s.data.Index
 	}
 	o.Serve = imapd.New(options).Serve
-}
-
-func (s *Server) pop3(o *wire.Options, set settings) {
-	o.PreAuthTotal = 3 * time.Minute
-	o.IdleTimeout = 10 * time.Minute // RFC 1939 §3
-	o.Busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n"
-	o.Serve = pop3d.New(pop3d.Options{
-		Hostname: set.Hostname,
-		Store:    s.data.Store,
-		Gate:     s.gate(set),
-		Locks:    s.maildrops,
-	}).Serve
 }

@@ -99,7 +99,7 @@ func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, 
 	}
 	s.relay.start()
 	s.background = []*background{
-		startMaintenance(log, data.Store.Maintain, data.History.Forget, s.relay.tidy), startMemory(),
+		startMaintenance(log, data.Store.Maintain, data.expireMail, data.History.Forget, s.relay.tidy), startMemory(),
 		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch),
 	}
 	if s.indexing {

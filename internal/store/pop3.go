@@ -141,21 +141,19 @@ func (a *Account) POP3Notes(ctx context.Context, id MailboxID, rg UIDRange) ([]P
 	return notes, err
 }
 
-// FetchedBefore gives the messages of a snapshot that a POP3 client got before a time.
-func (a *Account) FetchedBefore(ctx context.Context, snap *Snapshot, before time.Time) ([]UIDRange, error) {
-	var found collector
+// FetchedBefore gives the UIDs of messages that a POP3 client got before a time; also of
+// some that are gone.
+func (a *Account) FetchedBefore(ctx context.Context, id MailboxID, before time.Time) ([]UIDRange, error) {
+	var found []UIDRange
 	err := a.view(ctx, func(r kv.Reader) error {
-		found = collector{}
-		return scan(r, kv.Prefix(mailboxPrefix('P', snap.id)), func(k, b []byte) error {
+		found = found[:0]
+		return scan(r, kv.Prefix(mailboxPrefix('P', id)), func(k, b []byte) error {
 			n, err := decodePOP3Note(uidOf(k), b)
-			if err != nil || n.Fetched.IsZero() || !n.Fetched.Before(before) {
-				return err
+			if err == nil && !n.Fetched.IsZero() && n.Fetched.Before(before) {
+				found = append(found, UIDRange{n.UID, n.UID})
 			}
-			if seq, ok := snap.Seq(n.UID); ok {
-				found.add(seq, n.UID)
-			}
-			return nil
+			return err
 		})
 	})
-	return found.ranges, err
+	return found, err
 }

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/pop3d"
+	"posthorn/internal/store"
+	"posthorn/internal/wire"
+)
+
+func (s *Server) pop3(o *wire.Options, set settings) {
+	o.PreAuthTotal = 3 * time.Minute
+	o.IdleTimeout = 10 * time.Minute // RFC 1939 §3
+	o.Busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n"
+	o.Serve = pop3d.New(pop3d.Options{
+		Hostname:   set.Hostname,
+		Store:      s.data.Store,
+		Gate:       s.gate(set),
+		Locks:      s.maildrops,
+		Accounts:   maildrops{s.data.Directory, set.POP3.Expire},
+		LoginDelay: set.POP3.LoginDelay,
+	}).Serve
+}
+
+// maildrops know from the directory how accounts want their mail to be shown.
+type maildrops struct {
+	directory *directory.Directory
+	expire    int // days, of accounts that have no setting of their own; 0: never
+}
+
+func (m maildrops) Settings(ctx context.Context, name string) (pop3d.Settings, error) {
+	address, err := addr.Parse(name)
+	if err != nil {
+		return pop3d.Settings{}, err
+	}
+	account, err := m.directory.Account(ctx, address)
+	return m.of(&account), err
+}
+
+// of are the settings of an account.
+func (m maildrops) of(a *directory.Account) pop3d.Settings {
+	p := a.POP3
+	expire := cmp.Or(p.Expire, m.expire)
+	if expire == directory.Never {
+		expire = 0
+	}
+	return pop3d.Settings{Folder: p.Folder, Unread: p.Unread, Mark: p.Mark, Trash: p.Trash, Expire: expire, Language: a.Language}
+}
+
+func (m maildrops) Shortest(ctx context.Context) (days int, differ bool, err error) {
+	shortest, err := m.directory.ShortestExpiry(ctx)
+	if days = m.expire; shortest > 0 && (days == 0 || shortest < days) {
+		days = shortest
+	}
+	return days, shortest > 0, err
+}
+
+// expireMail deletes what clients have fetched by POP3 so long ago that it is not to be
+// kept any more.
+func (d *Data) expireMail(ctx context.Context) error {
+	m := maildrops{d.Directory, d.config.Load().POP3.Expire}
+	due := map[store.AccountID]pop3d.Settings{}
+	err := d.Directory.Accounts(ctx, func(a directory.Account) bool {
+		if s := m.of(&a); s.Expire > 0 {
+			due[store.AccountID(a.ID)] = s
+		}
+		return true
+	})
+	for id, s := range due {
+		if err != nil {
+			break
+		}
+		var n int
+		if n, err = pop3d.Expire(ctx, d.Store.Account(id), s, time.Now()); n > 0 {
+			d.trail.Log.InfoContext(ctx, "fetched mail has expired", "account", id, "messages", n, "days", s.Expire)
+		}
+	}
+	return err
+}
