@@ -40,8 +40,12 @@ type Domain struct {
 type Account struct {
 	ID       uint64    `json:"id"`
 	Address  string    `json:"address"`
-	Disabled bool      `json:"disabled"`
-	Scheme   string    `json:"scheme"` // of the password's hash
+	Disabled bool      `json:"disabled"` // the state of that name
+	State    string    `json:"state"`    // directory.States
+	Reason   string    `json:"reason,omitempty"`
+	Changed  time.Time `json:"changed,omitzero"` // when it got into that state
+	Off      []string  `json:"off,omitempty"`    // mechanisms that it cannot be logged in to with
+	Scheme   string    `json:"scheme"`           // of the password's hash
 	Created  time.Time `json:"created"`
 	Forward  []string  `json:"forward,omitempty"`  // addresses that get its mail
 	Keeps    bool      `json:"keeps,omitempty"`    // what is forwarded is in its mailbox, too
@@ -59,7 +63,10 @@ type AccountDetails struct {
 
 	MaxMessages  int64 `json:"max_messages,omitempty"`
 	MaxMailboxes int64 `json:"max_mailboxes,omitempty"`
-	MaxMetadata  int64 `json:"max_metadata,omitempty"`
+
+	TOTP        bool  `json:"totp"` // guarded by one-time codes
+	Apps        int   `json:"apps"` // app passwords
+	MaxMetadata int64 `json:"max_metadata,omitempty"`
 }
 
 // Mailbox is a mailbox of an account.
@@ -134,7 +141,8 @@ func domainOf(d directory.Domain) Domain {
 
 func accountOf(a directory.Account) Account {
 	return Account{
-		ID: uint64(a.ID), Address: a.Address.String(), Disabled: a.Disabled, Scheme: a.Scheme(), Created: a.Created,
+		ID: uint64(a.ID), Address: a.Address.String(), Scheme: a.Scheme(), Created: a.Created,
+		Disabled: a.State == directory.StateDisabled, State: a.State.String(), Reason: a.Reason, Changed: a.Since, Off: a.Off,
 		Forward: spell(a.Forward), Keeps: len(a.Forward) > 0 && a.KeepsMail(), Language: a.Language,
 	}
 }

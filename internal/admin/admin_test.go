@@ -72,13 +72,13 @@ func story(t *testing.T, c *Client) {
 	mustFail(t, ImportAccounts, c, []Credentials{{"x", "y", 7}}, fault.Invalid, "line 7: ")
 	must(t, AddAlias, c, Alias{Address: "sales@example.test", Targets: []string{"alice@example.test", "bob@example.test"}})
 	must(t, SetPassword, c, Credentials{Address: "bob@example.test", Password: "new"})
-	must(t, DisableAccount, c, Name{"bob@example.test"})
+	must(t, SetState, c, AccountState{Address: "bob@example.test", State: "disabled", Reason: "moved away"})
 
 	shown := must(t, ShowAccount, c, Name{"bob@example.test"})
 	if !shown.Disabled || len(shown.Aliases) != 1 || len(shown.Mailboxes) != 6 || shown.Messages != 0 {
 		t.Errorf("shown %+v", shown)
 	}
-	must(t, EnableAccount, c, Name{"bob@example.test"})
+	must(t, SetState, c, AccountState{Address: "bob@example.test", State: "active"})
 	if all := must(t, ListAccounts, c, Nothing{}); len(all) != 2 || all[1].Disabled {
 		t.Errorf("accounts %+v", all)
 	}

@@ -79,6 +79,14 @@ func (a *Admin) showAccount(ctx context.Context, r Name) (AccountDetails, error)
 	if err != nil {
 		return AccountDetails{}, err
 	}
+	if details.TOTP, err = a.o.Directory.NeedsTOTP(ctx, account.Address); err != nil {
+		return AccountDetails{}, err
+	}
+	apps, err := a.o.Directory.Apps(ctx, account.Address)
+	if err != nil {
+		return AccountDetails{}, err
+	}
+	details.Apps = len(apps)
 	return details, a.mail(ctx, &details)
 }
 
@@ -113,22 +121,6 @@ func (a *Admin) setPassword(ctx context.Context, r Credentials) (Nothing, error)
 		return Nothing{}, err
 	}
 	return Nothing{}, a.o.Directory.SetPassword(ctx, address, r.Password)
-}
-
-func (a *Admin) disableAccount(ctx context.Context, r Name) (Nothing, error) {
-	return a.setDisabled(ctx, r, true)
-}
-
-func (a *Admin) enableAccount(ctx context.Context, r Name) (Nothing, error) {
-	return a.setDisabled(ctx, r, false)
-}
-
-func (a *Admin) setDisabled(ctx context.Context, r Name, disabled bool) (Nothing, error) {
-	address, err := addr.Parse(r.Name)
-	if err != nil {
-		return Nothing{}, err
-	}
-	return Nothing{}, a.o.Directory.SetDisabled(ctx, address, disabled)
 }
 
 func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {

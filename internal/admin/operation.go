@@ -31,13 +31,23 @@ var (
 	ListAccounts   = Operation[Nothing, []Account]{"account/list"}
 	ShowAccount    = Operation[Name, AccountDetails]{"account/show"}
 	SetPassword    = Operation[Credentials, Nothing]{"account/passwd"}
-	DisableAccount = Operation[Name, Nothing]{"account/disable"}
-	EnableAccount  = Operation[Name, Nothing]{"account/enable"}
 	DeleteAccount  = Operation[Name, Account]{"account/delete"}
 	ForwardAccount = Operation[Account, Account]{"account/forward"}
 	SetAccount     = Operation[AccountSettings, Account]{"account/set"}
 	SetPOP3        = Operation[POP3Settings, POP3Settings]{"account/pop3"}
-	ForgetSecrets  = Operation[Nothing, Nothing]{"account/forget-secrets"}
+	SetState       = Operation[AccountState, Account]{"account/state"}
+	SetMechanisms  = Operation[AccountMechanisms, Account]{"account/mechanisms"}
+
+	AddApp        = Operation[AppPassword, AppPassword]{"account/app-password/add"}
+	ListApps      = Operation[Name, []AppPassword]{"account/app-password/list"}
+	RemoveApp     = Operation[AppPassword, Nothing]{"account/app-password/remove"}
+	EnrolTOTP     = Operation[Name, TOTP]{"account/totp/enrol"}
+	ConfirmTOTP   = Operation[AccountCode, Nothing]{"account/totp/confirm"}
+	VerifyTOTP    = Operation[AccountCode, Nothing]{"account/totp/verify"}
+	RenewRecovery = Operation[Name, TOTP]{"account/totp/recovery"}
+	DisableTOTP   = Operation[Name, Nothing]{"account/totp/disable"}
+	ShareSecret   = Operation[Credentials, Nothing]{"account/shared-secret"}
+	ForgetSecrets = Operation[Nothing, Nothing]{"account/forget-secrets"}
 
 	AddAlias    = Operation[Alias, Alias]{"alias/add"}
 	ListAliases = Operation[Nothing, []Alias]{"alias/list"}

@@ -65,6 +65,7 @@ var outside = map[string][]string{
 	"github.com/klauspost/compress":       {"internal/blob/fsblob", "internal/wire"},
 	"github.com/miekg/dns":                {"internal/dns", "bench/relay"},
 	"github.com/pelletier/go-toml/v2":     {"internal/config"},
+	"github.com/pquerna/otp":              {"internal/credential"},
 	"github.com/prometheus/client_golang": {"internal/obs"},
 	"golang.org/x/crypto":                 {"internal/credential", "internal/sasl"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dmarc"},

@@ -20,12 +20,17 @@ type accountCommand struct {
 	Show    accountShow    `cmd:"" help:"Show an account and its mailboxes."`
 	Passwd  accountPasswd  `cmd:"" help:"Change an account's password."`
 	Disable accountDisable `cmd:"" help:"Close an account: no login, no mail. Nothing is lost."`
-	Enable  accountEnable  `cmd:"" help:"Open an account that was disabled."`
+	Enable  accountEnable  `cmd:"" help:"Open an account again, whatever its state."`
 	Forward accountForward `cmd:"" help:"Send an account's mail on to other addresses."`
 	Set     accountSet     `cmd:"" help:"Change an account's settings."`
 	POP3    accountPOP3    `cmd:"" name:"pop3" help:"Show or change what POP3 clients see of an account."`
 	Delete  accountDelete  `cmd:"" help:"Delete an account."`
 
+	State         accountState         `cmd:"" help:"Say what an account may do: log in, send, get mail."`
+	Mechanisms    accountMechanisms    `cmd:"" help:"Say with which mechanisms an account cannot be logged in to."`
+	AppPassword   accountApp           `cmd:"" help:"Passwords for single mail programs."`
+	TOTP          accountTOTP          `cmd:"" name:"totp" help:"One-time codes for an account."`
+	SharedSecret  accountShared        `cmd:"" help:"Keep an account's password sealed, for CRAM-MD5 and APOP."`
 	ForgetSecrets accountForgetSecrets `cmd:"" help:"Give up what is sealed with a key that is lost: data/secrets.key."`
 }
 
@@ -104,7 +109,7 @@ func (c *accountList) Run(e *environment) error {
 	return e.print(accounts, func(w io.Writer) {
 		rows := [][]string{{"ADDRESS", "STATE", "SINCE"}}
 		for _, a := range accounts {
-			rows = append(rows, []string{a.Address, state(a), a.Created.Format("2006-01-02")})
+			rows = append(rows, []string{a.Address, a.State, a.Created.Format("2006-01-02")})
 		}
 		table(w, rows)
 	})
@@ -117,10 +122,10 @@ func byDomain(address string) string {
 }
 
 func state(a admin.Account) string {
-	if a.Disabled {
-		return "disabled"
+	if a.Reason == "" {
+		return a.State
 	}
-	return "active"
+	return a.State + ": " + a.Reason
 }
 
 type accountShow struct {
@@ -142,7 +147,7 @@ func (c *accountShow) Run(e *environment) error {
 			{"number", fmt.Sprint(a.ID)},
 			{"state", state(a.Account)},
 			{"since", a.Created.Format("2006-01-02 15:04:05 MST")},
-			{"password", a.Scheme},
+			{"password", a.Scheme + ways(a)},
 			{"aliases", or(strings.Join(a.Aliases, " "), "none")},
 			{"mail to", forwarding(a.Account)},
 			{"language", or(a.Language, "not known")},
@@ -164,6 +169,21 @@ func isInbox(m admin.Mailbox) int {
 		return 1
 	}
 	return 0
+}
+
+// ways says what there is besides the password.
+func ways(a admin.AccountDetails) string {
+	text := ""
+	if a.TOTP {
+		text = ", one-time codes"
+	}
+	if a.Apps > 0 {
+		text += ", " + count(a.Apps, "app password", "app passwords")
+	}
+	if len(a.Off) > 0 {
+		text += "; without " + strings.Join(a.Off, " ")
+	}
+	return text
 }
 
 func or(s, otherwise string) string {
@@ -191,10 +211,11 @@ func (c *accountPasswd) Run(e *environment) error {
 
 type accountDisable struct {
 	Address string `arg:"" help:"The account's address."`
+	Reason  string `help:"Why, for whoever looks at it later." placeholder:"TEXT"`
 }
 
 func (c *accountDisable) Run(e *environment) error {
-	if _, err := call(e, admin.DisableAccount, admin.Name{Name: c.Address}); err != nil {
+	if _, err := call(e, admin.SetState, admin.AccountState{Address: c.Address, State: "disabled", Reason: c.Reason}); err != nil {
 		return err
 	}
 	return e.done("disabled", c.Address, "disabled %s", c.Address)
@@ -205,7 +226,7 @@ type accountEnable struct {
 }
 
 func (c *accountEnable) Run(e *environment) error {
-	if _, err := call(e, admin.EnableAccount, admin.Name{Name: c.Address}); err != nil {
+	if _, err := call(e, admin.SetState, admin.AccountState{Address: c.Address, State: "active"}); err != nil {
 		return err
 	}
 	return e.done("enabled", c.Address, "enabled %s", c.Address)

@@ -55,6 +55,8 @@ func playTwice(t *testing.T, file string) {
 
 func TestAdministration(t *testing.T) { playTwice(t, "administration.txt") }
 
+func TestCredentials(t *testing.T) { playTwice(t, "credentials.txt") }
+
 func TestKeys(t *testing.T) { playTwice(t, "keys.txt") }
 
 func TestDomainDNS(t *testing.T) { playTwice(t, "dns.txt") }

@@ -19,8 +19,10 @@ const (
 )
 
 // NewAppPassword makes an app password, "k3nd-8xq2-…".
-func NewAppPassword() string {
-	random := make([]byte, appLetters)
+func NewAppPassword() string { return randomLetters(appLetters) }
+
+func randomLetters(n int) string {
+	random := make([]byte, n)
 	rand.Read(random) // never fails
 	for i, b := range random {
 		random[i] = appAlphabet[b%32]
@@ -41,8 +43,10 @@ func grouped(letters string) string {
 
 // AppPassword reads what somebody typed as an app password: in any case, with any
 // blanks and hyphens. ok is false for what cannot be one.
-func AppPassword(typed string) (password string, ok bool) {
-	if len(typed) > 4*appLetters {
+func AppPassword(typed string) (password string, ok bool) { return readLetters(typed, appLetters) }
+
+func readLetters(typed string, n int) (text string, ok bool) {
+	if len(typed) > 4*n {
 		return "", false
 	}
 	letters := strings.Map(func(r rune) rune {
@@ -60,7 +64,7 @@ func AppPassword(typed string) (password string, ok bool) {
 		}
 		return r
 	}, typed)
-	if len(letters) != appLetters || strings.Trim(letters, appAlphabet) != "" {
+	if len(letters) != n || strings.Trim(letters, appAlphabet) != "" {
 		return "", false
 	}
 	return grouped(letters), true

@@ -17,7 +17,10 @@ import (
 type Account struct {
 	ID       AccountID
 	Address  addr.Address // canonical
-	Disabled bool         // takes no mail and may not log in
+	State    State
+	Reason   string    // of the state, for the operator; "": none was given
+	Since    time.Time // of the state; zero: since ever
+	Off      []string  // mechanisms of SASL that it cannot be logged in to with, upper case
 	Created  time.Time
 	Forward  []addr.Address // get its mail, too, or instead; see SetForward
 	NoCopy   bool           // instead
@@ -96,7 +99,7 @@ func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
 
 func putAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
-		Address: a.Address.String(), Credential: a.credential, Disabled: a.Disabled, Created: a.Created,
+		Address: a.Address.String(), Credential: a.credential, Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off, Created: a.Created,
 		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language,
 	}
 	if a.POP3 != (POP3{}) {
@@ -164,7 +167,7 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 		return Account{}, fault.New(fault.Corrupt, "directory: account %d forwards: %w", id, err)
 	}
 	account := Account{
-		ID: id, Address: address, Disabled: rec.Disabled, Created: rec.Created,
+		ID: id, Address: address, State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Created: rec.Created,
 		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, credential: rec.Credential,
 	}
 	if rec.POP3 != nil {
@@ -196,12 +199,6 @@ func scanAccounts(r kv.Reader, fn func(Account) bool) error {
 		return failed
 	}
 	return err
-}
-
-// SetDisabled closes an account or opens it again. A closed one keeps its mail.
-// Kind of error: NotFound.
-func (d *Directory) SetDisabled(ctx context.Context, address addr.Address, disabled bool) error {
-	return d.change(ctx, address, func(a *Account) { a.Disabled = disabled })
 }
 
 // longestLanguage is the longest tag there is any use for (RFC 5646 §4.4.1).

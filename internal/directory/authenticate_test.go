@@ -69,12 +69,12 @@ func TestProvenIsWorthNothingAfterAChange(t *testing.T) {
 	if err := login("secret"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.SetDisabled(ctx, alice, true); err != nil {
+	if err := d.SetState(ctx, alice, StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	wantKind(t, "disabled, right password", login("secret"), fault.Denied)
 	wantKind(t, "disabled, wrong password", login("wrong"), fault.Unauthenticated)
-	if err := d.SetDisabled(ctx, alice, false); err != nil {
+	if err := d.SetState(ctx, alice, StateActive, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := login("secret"); err != nil {

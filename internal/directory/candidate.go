@@ -120,10 +120,13 @@ func standIn(r kv.Reader, random uint64) (*Account, error) {
 // refusal is why an account cannot be used although it is proven, by its password (app
 // is nil) or by an app password; nil if it can. Kind of error: Denied.
 func (who *candidate) refusal(use Use, app *appRecord, now time.Time) error {
+	if err := who.Refuse(use); err != nil {
+		return err
+	}
 	text := ""
 	switch {
-	case who.Disabled:
-		text = "this account is disabled"
+	case app == nil && use.Protocol != web && who.secrets.TOTP.active():
+		text = "this account is guarded by one-time codes; mail programs need an app password in place of your own"
 	case app != nil && use.Protocol == web:
 		text = "app passwords are for mail programs; here your own password is wanted"
 	case app != nil && !app.Expires.IsZero() && !now.Before(app.Expires):
@@ -133,7 +136,11 @@ func (who *candidate) refusal(use Use, app *appRecord, now time.Time) error {
 	default:
 		return nil
 	}
-	return fault.New(fault.Denied, "directory: account %s: %w", who.Address, &Refusal{text})
+	return refuse(&who.Account, text)
+}
+
+func refuse(a *Account, text string) error {
+	return fault.New(fault.Denied, "directory: account %s: %w", a.Address, &Refusal{text})
 }
 
 // covers says whether an app password is for a use.

@@ -26,6 +26,7 @@ type expansion struct {
 	later   []Account   // whose forwards have not been followed yet
 	onward  bool        // what is found now is found by forwards of accounts
 	closed  bool        // some account was disabled
+	waiting []Recipient // accounts that are suspended
 }
 
 func newExpansion(r kv.Reader) *expansion {
@@ -56,7 +57,13 @@ func (x *expansion) finish() (Resolution, error) {
 	if len(x.found.Recipients)+len(x.found.Forward) == 0 {
 		x.found.Recipients = x.passing // they forward to each other, or to who takes no mail
 	}
+	alone := len(x.found.Recipients)+len(x.found.Forward) == 0
+	if !alone { // the others cannot wait, and what is theirs must not be lost
+		x.found.Recipients = append(x.found.Recipients, x.waiting...)
+	}
 	switch {
+	case alone && len(x.waiting) > 0:
+		x.found.Outcome = Suspended
 	case len(x.found.Recipients)+len(x.found.Forward) > 0:
 		x.found.Outcome = Deliver
 	case x.closed:
@@ -139,8 +146,12 @@ func (x *expansion) account(id AccountID, tag string) error {
 	if err != nil {
 		return err
 	}
-	if account.Disabled {
+	switch account.State {
+	case StateDisabled:
 		x.closed = true
+		return nil
+	case StateSuspended:
+		x.waiting = append(x.waiting, Recipient{id, account.Address, tag})
 		return nil
 	}
 	if !x.onward {

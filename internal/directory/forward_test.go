@@ -62,11 +62,11 @@ func TestForwardsThatLeadNowhere(t *testing.T) {
 	}
 	expect("alice@example.test", "deliver alice@example.test bob@example.test")
 	fill(t, d, "alice@example.test >> off@example.test")
-	if err := d.SetDisabled(ctx, address(t, "off@example.test"), true); err != nil {
+	if err := d.SetState(ctx, address(t, "off@example.test"), StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	expect("alice@example.test", "deliver alice@example.test")
-	if err := d.SetDisabled(ctx, address(t, "alice@example.test"), true); err != nil {
+	if err := d.SetState(ctx, address(t, "alice@example.test"), StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	expect("alice@example.test", "disabled")
@@ -103,7 +103,7 @@ func TestSetForward(t *testing.T) {
 func TestCatchAll(t *testing.T) {
 	d, ctx := open(t), t.Context()
 	fill(t, d, "@example.test", "@other.test", "alice@example.test", "bob@example.test", "off@example.test", "@example.test > bob+caught@example.test")
-	if err := d.SetDisabled(ctx, address(t, "off@example.test"), true); err != nil {
+	if err := d.SetState(ctx, address(t, "off@example.test"), StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	for in, want := range map[string]string{

@@ -26,6 +26,7 @@ import (
 // what the directory says:
 //
 //	"u" AccountID credential usedRecord: when a credential was used
+//	"o" AccountID            codeRecord: which one-time codes are void
 //
 // Every value is a version byte and JSON, to which fields can be added.
 const (
@@ -39,6 +40,7 @@ const (
 	secretsPrefix = 'c'
 	pepperKey     = 'm'
 	usedPrefix    = 'u'
+	codePrefix    = 'o'
 )
 
 // recordVersion is the first byte of every value. A reader that meets a higher one
@@ -61,8 +63,12 @@ type nameRecord struct {
 
 type accountRecord struct {
 	Address    string    `json:"address"`
-	Credential string    `json:"credential"` // {SCHEME}hash
-	Disabled   bool      `json:"disabled,omitempty"`
+	Credential string    `json:"credential"`         // {SCHEME}hash
+	Disabled   bool      `json:"disabled,omitempty"` // StateDisabled, as it was first written
+	State      State     `json:"state,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+	Since      time.Time `json:"since,omitzero"`
+	Off        []string  `json:"off,omitempty"`
 	Created    time.Time `json:"created"`
 	Forward    []string  `json:"forward,omitempty"` // addresses that get a copy of its mail
 	NoCopy     bool      `json:"no_copy,omitempty"` // or get it instead

@@ -22,12 +22,13 @@ const (
 	Deliver                   // mail goes to the Recipients and is forwarded
 	BounceOnly                // a return address of what was forwarded, which takes nothing but bounces
 	NoWayBack                 // one that we have not made, or too long ago
+	Suspended                 // all accounts behind it are suspended
 )
 
 func (o Outcome) String() string {
 	return [...]string{
 		NotLocal: "not local", NoSuchUser: "no such user", Disabled: "disabled", Deliver: "deliver",
-		BounceOnly: "bounce only", NoWayBack: "no way back",
+		BounceOnly: "bounce only", NoWayBack: "no way back", Suspended: "suspended",
 	}[o]
 }
 
@@ -178,10 +179,10 @@ func barePostmaster(r kv.Reader) (Resolution, error) {
 func firstAccount(r kv.Reader) (Resolution, error) {
 	var first addr.Address
 	err := scanAccounts(r, func(a Account) bool {
-		if !a.Disabled {
+		if a.State != StateDisabled {
 			first = a.Address
 		}
-		return a.Disabled
+		return a.State == StateDisabled
 	})
 	if err != nil || first.IsZero() {
 		return Resolution{Outcome: NoSuchUser}, err

@@ -34,7 +34,7 @@ func TestResolve(t *testing.T) {
 		"all@second.test > sales@example.test bob@example.test off@example.test",
 		"closed@example.test > off@example.test",
 		"postmaster@second.test > bob@example.test")
-	if err := d.SetDisabled(ctx, address(t, "off@example.test"), true); err != nil {
+	if err := d.SetState(ctx, address(t, "off@example.test"), StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	for in, want := range map[string]string{
@@ -100,11 +100,11 @@ func TestResolveFollowsChanges(t *testing.T) {
 		}
 	}
 	expect("at first", Deliver)
-	if err := d.SetDisabled(ctx, alice, true); err != nil {
+	if err := d.SetState(ctx, alice, StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	expect("disabled", Disabled)
-	if err := d.SetDisabled(ctx, alice, false); err != nil {
+	if err := d.SetState(ctx, alice, StateActive, ""); err != nil {
 		t.Fatal(err)
 	}
 	expect("enabled", Deliver)

@@ -67,7 +67,7 @@ func TestScramKeys(t *testing.T) {
 	if proves(t, s, ScramSHA256, "secret") != nil || !bytes.Equal(salt, s.Salt) {
 		t.Error("after a change the old password proves something, or the salt is another one")
 	}
-	if err := d.SetDisabled(ctx, alice, true); err != nil {
+	if err := d.SetState(ctx, alice, StateDisabled, ""); err != nil {
 		t.Fatal(err)
 	}
 	found := proves(t, scramOf(t, d, "alice@example.test", ScramSHA256), ScramSHA256, "full width")

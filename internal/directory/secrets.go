@@ -24,6 +24,7 @@ type secretsRecord struct {
 	Password   *sealedRecord `json:"password,omitempty"`
 	Shared     bool          `json:"shared,omitempty"` // the password itself is kept, for CRAM-MD5 and APOP
 	Apps       []appRecord   `json:"apps,omitempty"`
+	TOTP       *totpRecord   `json:"totp,omitempty"`
 }
 
 // sealedRecord is what was derived from a password, sealed.

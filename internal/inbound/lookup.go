@@ -38,6 +38,8 @@ func standingOf(o directory.Outcome) Standing {
 		return Unknown
 	case directory.Disabled:
 		return Disabled
+	case directory.Suspended:
+		return Suspended
 	case directory.BounceOnly:
 		return BounceOnly
 	case directory.NoWayBack:

@@ -176,6 +176,7 @@ const (
 	Local                       // one of our mailboxes, or several of them
 	Unknown                     // in one of our domains, but there is no such mailbox
 	Disabled                    // there is one, but it takes no mail
+	Suspended                   // there is one, which takes no mail for the moment
 	Foreign                     // in a domain that is not ours
 	BounceOnly                  // a return address of what we forward, which takes nothing but bounces
 	NoWayBack                   // one that we have not made, or too long ago

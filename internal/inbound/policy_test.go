@@ -35,6 +35,7 @@ func TestDecide(t *testing.T) {
 		{"mx, local", Findings{Sender: alice, Recipient: to(Local)}, "", ""},
 		{"mx, foreign", Findings{Recipient: to(Foreign)}, RuleRelayDenied, "550 5.7.1 <alice@example.test>: relaying denied"},
 		{"mx, unknown", Findings{Recipient: to(Unknown)}, RuleUnknownRecipient, "550 5.1.1 <alice@example.test>"},
+		{"mx, suspended", Findings{Recipient: to(Suspended)}, RuleSuspendedRecipient, "450 4.2.1"},
 		{"mx, disabled", Findings{Recipient: to(Disabled)}, RuleDisabledRecipient, "550 5.2.1"},
 		{"mx, full", Findings{Recipient: Recipient{Address: alice, Standing: Local, OverQuota: true}}, RuleRecipientOverQuota, "452 4.2.2"},
 		{"mx, another owner", Findings{Recipient: Recipient{Address: alice, Standing: Local, Ownership: OwnershipChanged}}, RuleOwnerChanged, "550 5.7.17"},

@@ -32,6 +32,7 @@ const (
 	RuleRecipientDenied      Rule = "recipient-denied"
 	RuleUnknownRecipient     Rule = "unknown-recipient"
 	RuleDisabledRecipient    Rule = "disabled-recipient"
+	RuleSuspendedRecipient   Rule = "suspended-recipient"
 	RuleBounceOnly           Rule = "bounce-only"
 	RuleForgedReturn         Rule = "forged-return"
 	RuleClosedGroup          Rule = "closed-group"
@@ -189,6 +190,13 @@ var rules = []rule{
 		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == Disabled },
 		explain: func(_ *Policy, f *Findings) string {
 			return fmt.Sprintf("<%s>: this mailbox takes no mail at present", f.Recipient.Address)
+		},
+	},
+	{
+		name: RuleSuspendedRecipient, code: 450, enhanced: smtpwire.EnhancedCode{4, 2, 1},
+		broken: func(_ *Policy, f *Findings) bool { return f.Recipient.Standing == Suspended },
+		explain: func(_ *Policy, f *Findings) string {
+			return fmt.Sprintf("<%s>: this mailbox takes no mail for the moment; try again later", f.Recipient.Address)
 		},
 	},
 	{

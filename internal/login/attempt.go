@@ -41,6 +41,9 @@ func (g *Gate) admit(ctx context.Context, a *Attempt) error {
 // settle is the end of every attempt: what the proof was worth, and who is told.
 func (g *Gate) settle(ctx context.Context, a *Attempt, account directory.Account, err error) (Identity, error) {
 	if err == nil {
+		err = account.Allows(cmp.Or(a.Mechanism, "PLAIN"))
+	}
+	if err == nil {
 		a.Identity = Identity{store.AccountID(account.ID), account.Address.String()}
 		err = a.actsAs()
 	}

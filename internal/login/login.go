@@ -117,12 +117,12 @@ func (g *Gate) password(ctx context.Context, a *Attempt, password string) (Ident
 
 // Identify lets a user in whom somebody trusted has authenticated, like a proxy.
 func (g *Gate) Identify(ctx context.Context, p Peer, user string) (Identity, error) {
-	account, err := g.find(ctx, user)
+	account, err := g.find(ctx, p, user)
 	return g.settle(ctx, &Attempt{Peer: p, User: user}, account, err)
 }
 
 // find gives the account of a user who needs no password any more.
-func (g *Gate) find(ctx context.Context, user string) (directory.Account, error) {
+func (g *Gate) find(ctx context.Context, p Peer, user string) (directory.Account, error) {
 	address, err := addr.Parse(user)
 	if err != nil {
 		return directory.Account{}, fault.New(fault.Unauthenticated, "login: %w", err)
@@ -131,8 +131,8 @@ func (g *Gate) find(ctx context.Context, user string) (directory.Account, error)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return account, fault.New(fault.Unauthenticated, "login: %w", err)
-	case err == nil && account.Disabled:
-		return account, fault.New(fault.Denied, "login: account %s is disabled", account.Address)
+	case err == nil:
+		err = account.Refuse(directory.Use{Protocol: p.Protocol})
 	}
 	return account, err
 }

@@ -56,7 +56,11 @@ func (d *Data) deliverOne(ctx context.Context, j *queue.Job, to *deliver.Recipie
 	if err != nil {
 		return err
 	}
-	if to.Resolution.Outcome != directory.Deliver {
+	switch to.Resolution.Outcome {
+	case directory.Deliver:
+	case directory.Suspended:
+		return fault.New(fault.Unavailable, "mailbox <%s> is suspended", to.Address)
+	default:
 		return fault.New(fault.NotFound, "there is no mailbox <%s>", to.Address)
 	}
 	content, err := j.Open(ctx)

@@ -126,7 +126,7 @@ func (h *house) people() {
 		_, err := h.dir.AddAccount(ctx, address(name), "secret")
 		h.must(err)
 	}
-	h.must(h.dir.SetDisabled(ctx, address("carol"), true))
+	h.must(h.dir.SetState(ctx, address("carol"), directory.StateDisabled, ""))
 	_, err = h.dir.AddAlias(ctx, address("sales"), address("alice"), address("bob"))
 	h.must(err)
 	_, err = h.dir.AddAlias(ctx, address("al"), address("alice"))

@@ -39,7 +39,7 @@ func (u Users) Authenticate(_ context.Context, user, password string, _ director
 		return account, fault.New(fault.Unavailable, "test: the directory is down")
 	case !known || password != u.Password:
 		return account, fault.New(fault.Unauthenticated, "test: wrong")
-	case account.Disabled:
+	case account.State == directory.StateDisabled:
 		return account, fault.New(fault.Denied, "test: closed")
 	}
 	return account, nil
@@ -57,5 +57,9 @@ func (u Users) Account(_ context.Context, address addr.Address) (directory.Accou
 func (u Users) account(name string) (a directory.Account, known bool) {
 	id, known := u.Accounts[name]
 	closed := u.Closed != "" && name == u.Closed
-	return directory.Account{ID: directory.AccountID(id), Address: addr.Address{Local: name, Domain: Domain}, Disabled: closed}, known || closed
+	account := directory.Account{ID: directory.AccountID(id), Address: addr.Address{Local: name, Domain: Domain}}
+	if closed {
+		account.State = directory.StateDisabled
+	}
+	return account, known || closed
 }
