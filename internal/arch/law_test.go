@@ -79,6 +79,7 @@ var outside = map[string][]string{
 var outsideOfTests = []string{
 	"github.com/cockroachdb/pebble/v2", // its file system that loses power
 	"github.com/emersion/go-msgauth",   // what others make of our signatures
+	"github.com/pquerna/otp",           // an app that makes one-time codes
 	"golang.org/x/tools",               // txtar
 	"pgregory.net/rapid",
 }
