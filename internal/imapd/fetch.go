@@ -113,8 +113,12 @@ func (f *fetcher) run(uids []store.UIDRange) error {
 			})
 		})
 	}
+	bodies := f.box.account.Bodies
+	if !f.plan.parts {
+		bodies = f.box.account.Whole
+	}
 	return f.batches(uids, func(uids []store.UIDRange, each visit) error {
-		return f.box.account.Bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
+		return bodies(f.ctx, snap, uids, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
 			return each(fetched{seq: seq, Entry: e, record: r, body: body})
 		})
 	})

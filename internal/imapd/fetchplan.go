@@ -32,6 +32,7 @@ type fetchPlan struct {
 	source source // where all of it can be answered from
 	seen   bool   // it sets \Seen
 	cached bool   // it relies on what records have of the header
+	parts  bool   // it wants more of records, or parts of bodies that records know
 }
 
 // plannedItem is an item to fetch. The RFC822 items have become the sections that
@@ -85,8 +86,14 @@ func (p *fetchPlan) add(item *imapwire.FetchItem, from source) {
 			from = fromRecord
 		}
 	}
+	p.parts = p.parts || from == fromRecord || from == fromBody && !it.whole()
 	p.source = max(p.source, from)
 	p.items = append(p.items, it)
+}
+
+// whole reports that the item is the message, or a stretch of it.
+func (it *plannedItem) whole() bool {
+	return it.Attr == imapwire.FetchSection && len(it.Section.Part) == 0 && it.Section.Specifier == imapwire.Whole
 }
 
 // needsFile reports that a message cannot be written from what the scan gave.

@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -202,6 +204,57 @@ func BenchmarkRecordsApart(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/message")
+		})
+	}
+}
+
+// All bodies of 10,000 messages of 8 KB, with the engine's cache large enough for them
+// and not.
+func BenchmarkBodies(b *testing.B) {
+	for _, cache := range []int64{128 << 20, 4 << 20} {
+		b.Run(fmt.Sprintf("cache=%dM", cache>>20), func(b *testing.B) {
+			engine, err := pebblekv.Open(b.TempDir(), pebblekv.Options{Logger: slog.New(slog.DiscardHandler), CacheSize: cache})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { engine.Close() })
+			s := store.New(store.Options{Engine: engine, Blobs: memblob.New(memblob.Options{})})
+			a := s.Account(1)
+			random := rand.New(rand.NewPCG(1, 2))
+			for range 10_000 {
+				var text strings.Builder
+				text.WriteString("Subject: benchmark\r\n\r\n")
+				for text.Len() < 8<<10 {
+					fmt.Fprintf(&text, "word%d of%d\r\n", random.IntN(10_000), random.IntN(1000))
+				}
+				m := incoming(b, s, text.String())
+				err := a.Update(b.Context(), func(tx *store.Tx) error {
+					_, err := tx.Append(store.InboxID, m, store.AppendOptions{})
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				m.Release()
+			}
+			snap, err := a.Snapshot(b.Context(), store.InboxID)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for what, read := range map[string]func(context.Context, *store.Snapshot, []store.UIDRange, func(int, store.Entry, *store.Record, []byte) bool) error{
+				"with records": a.Bodies, "alone": a.Whole,
+			} {
+				b.Run(what, func(b *testing.B) {
+					for b.Loop() {
+						n := 0
+						err := read(b.Context(), snap, store.AllUIDs, func(_ int, _ store.Entry, r *store.Record, _ []byte) bool { n++; return r != nil })
+						if err != nil || n != 10_000 {
+							b.Fatal(n, err)
+						}
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/message")
+				})
+			}
 		})
 	}
 }

@@ -66,17 +66,26 @@ func decodeBody(b []byte) (data []byte, id blob.ID, err error) {
 // stored inline, nil if it is large and must be opened with Body. It is valid until
 // fn returns. A message that cannot be read comes with a nil Record.
 func (a *Account) Bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, fn func(seq int, e Entry, r *Record, body []byte) bool) error {
+	return a.bodies(ctx, snap, rs, false, fn)
+}
+
+// Whole is Bodies for who wants nothing but the messages themselves: their records are not
+// read, and Record may hold no more than EmailID and Size.
+func (a *Account) Whole(ctx context.Context, snap *Snapshot, rs []UIDRange, fn func(seq int, e Entry, r *Record, body []byte) bool) error {
+	return a.bodies(ctx, snap, rs, true, fn)
+}
+
+func (a *Account) bodies(ctx context.Context, snap *Snapshot, rs []UIDRange, bare bool, fn func(seq int, e Entry, r *Record, body []byte) bool) error {
 	return a.view(ctx, func(r kv.Reader) error {
 		b := bodyReaders.Get().(*bodyReader)
 		defer b.release()
-		b.account, b.snap = a, snap
+		b.account, b.snap, b.bare = a, snap, bare
 		b.bodies.reader, b.bodies.kind, b.bodies.near = r, 'B', nearBodies
 		b.records.most, b.records.fn = bodiesAtOnce, b.keep
 		b.records.begin(r, snap)
 		for _, rg := range normalize(rs) {
 			for {
-				b.batch, b.copies, b.emails = b.batch[:0], b.copies[:0], b.emails[:0]
-				if _, err := b.records.run(rg); err != nil {
+				if err := b.fill(rg); err != nil {
 					return err
 				}
 				if more, err := b.read(fn); err != nil || !more {
@@ -102,6 +111,7 @@ type bodyReader struct {
 	snap    *Snapshot
 	records recordWalk
 	bodies  contentReader
+	bare    bool // without records, where entries tell the contents
 	batch   []located
 	copies  []byte    // the records of the batch, one behind the other
 	emails  []EmailID // of the batch; 0 where there is no record
@@ -125,6 +135,26 @@ type located struct {
 	from, to int
 }
 
+// fill gathers the next batch.
+func (b *bodyReader) fill(rg UIDRange) error {
+	b.reset()
+	if b.bare {
+		told := true
+		b.snap.EachUID([]UIDRange{rg}, func(seq int, e Entry) bool {
+			told = e.Content != 0
+			return told && b.keep(seq, e, nil)
+		})
+		if told {
+			return nil
+		}
+		b.reset()
+	}
+	_, err := b.records.run(rg)
+	return err
+}
+
+func (b *bodyReader) reset() { b.batch, b.copies, b.emails = b.batch[:0], b.copies[:0], b.emails[:0] }
+
 // keep takes a record into the batch, until that is full.
 func (b *bodyReader) keep(seq int, e Entry, raw []byte) bool {
 	one := located{seq, e, -1, -1}
@@ -144,10 +174,7 @@ func (b *bodyReader) keep(seq int, e Entry, raw []byte) bool {
 func (b *bodyReader) read(fn func(seq int, e Entry, r *Record, body []byte) bool) (more bool, err error) {
 	return b.bodies.each(b.emails, func(i int, stored []byte) bool {
 		one := &b.batch[i]
-		if one.from < 0 {
-			return fn(one.seq, one.entry, nil, nil)
-		}
-		rec := b.account.decode(&b.record, b.snap, &one.entry, b.copies[one.from:one.to])
+		rec := b.recordOf(one)
 		if rec == nil {
 			return fn(one.seq, one.entry, nil, nil)
 		}
@@ -158,6 +185,18 @@ func (b *bodyReader) read(fn func(seq int, e Entry, r *Record, body []byte) bool
 		}
 		return fn(one.seq, one.entry, rec, data)
 	})
+}
+
+// recordOf gives the record of a message; nil if it is missing or damaged.
+func (b *bodyReader) recordOf(one *located) *Record {
+	switch {
+	case one.from >= 0:
+		return b.account.decode(&b.record, b.snap, &one.entry, b.copies[one.from:one.to])
+	case b.bare && one.entry.Content != 0:
+		b.record = Record{UID: one.entry.UID, EmailID: one.entry.Content, Size: int64(one.entry.Size)}
+		return &b.record
+	}
+	return nil
 }
 
 // Body opens a message of a snapshot, also one that was expunged since, as long as

@@ -516,6 +516,19 @@ func (m *machine) checkBox(t *rapid.T, b store.Mailbox) {
 	if int(b.Messages) != len(want.messages) || int(b.Unseen) != unseen || i != len(want.messages) {
 		t.Fatalf("mailbox %q counts %d messages, %d unseen; expected %d, %d; %d records", b.Name, b.Messages, b.Unseen, len(want.messages), unseen, i)
 	}
+	for _, read := range []func(context.Context, *store.Snapshot, []store.UIDRange, func(int, store.Entry, *store.Record, []byte) bool) error{m.account.Bodies, m.account.Whole} {
+		i = 0
+		m.must(t, read(t.Context(), snap, store.AllUIDs, func(seq int, e store.Entry, r *store.Record, body []byte) bool {
+			msg := want.messages[i]
+			if i++; seq != i || e.UID != msg.uid || r == nil || r.Size != int64(len(msg.body)) || body != nil && string(body) != msg.body {
+				t.Errorf("mailbox %q, message %d: %d, record %v, body %q; expected %q", b.Name, i, e.UID, r, body, msg.body)
+			}
+			return true
+		}))
+		if i != len(want.messages) {
+			t.Errorf("mailbox %q: %d bodies, expected %d", b.Name, i, len(want.messages))
+		}
+	}
 	for _, msg := range want.messages {
 		if have := readBody(t, m.account, snap, msg.uid); have != msg.body {
 			t.Fatalf("mailbox %q, message %d reads %q, expected %q", b.Name, msg.uid, have, msg.body)
