@@ -142,6 +142,9 @@ func (s *session) command(ctx context.Context) error {
 			return errEarly
 		}
 	}
+	if err := s.renewRights(ctx); err != nil {
+		return err
+	}
 	c := &command{tag: "*"}
 	err := s.recognize(c)
 	if err == nil {

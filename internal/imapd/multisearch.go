@@ -154,9 +154,25 @@ func (s *session) searchable(ctx context.Context, in []imapwire.NotifyGroup) ([]
 					add(name)
 				}
 			}
+			if err := s.eachSharedBelow(ctx, g, func(p place) { add(p.shown) }); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return places, nil
+}
+
+// eachSharedBelow calls fn with those mailboxes of other users that a SUBTREE has. They are
+// not PERSONAL (RFC 5465 §6.2).
+func (s *session) eachSharedBelow(ctx context.Context, g *imapwire.NotifyGroup, fn func(place)) error {
+	if !slices.ContainsFunc(g.Mailboxes, func(top string) bool { _, _, others := othersMailbox(top); return others }) {
+		return nil
+	}
+	return s.eachShared(ctx, func(p place, _ *store.Mailbox) {
+		if isBelow(p.shown, g) {
+			fn(p)
+		}
+	})
 }
 
 // isBelow reports whether a mailbox is one of those of SUBTREE or SUBTREE-ONE.

@@ -136,6 +136,9 @@ func (s *session) tellsFlags() bool {
 
 // woken tells what has happened while no command runs.
 func (s *session) woken(ctx context.Context) error {
+	if err := s.renewRights(ctx); err != nil {
+		return err
+	}
 	if s.box != nil && (s.idler != nil || s.notify != nil) {
 		expunge := s.idler != nil || !s.notify.delayed
 		if err := s.catchUp(ctx, telling{expunge: expunge}); err != nil {

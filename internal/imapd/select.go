@@ -94,9 +94,9 @@ func (s *session) watch(a *store.Account) {
 const nothingRecent = ^store.UID(0)
 
 func (s *session) newMailbox(ctx context.Context, p place, found *store.Opened, readOnly bool) (m *mailbox, err error) {
-	// RFC 4314 §5.2: who can change nothing is told so.
-	readOnly = readOnly || !p.rights.Any(store.RightInsert|store.RightExpunge) && p.rights.Flags() == 0
-	m = &mailbox{place: p, id: found.ID, readOnly: readOnly, recentFrom: found.UIDNext}
+	m = &mailbox{place: p, id: found.ID, examined: readOnly, recentFrom: found.UIDNext}
+	m.readOnly = m.isReadOnly()
+	readOnly = m.readOnly
 	m.view.Snapshot = found.Snapshot
 	if s.enabled.has(rev2) { // RFC 9051 appendix E: there is no \Recent
 		m.recentFrom = nothingRecent
@@ -117,6 +117,11 @@ func (s *session) newMailbox(ctx context.Context, p place, found *store.Opened, 
 		}
 	}
 	return m, nil
+}
+
+// isReadOnly: RFC 4314 §5.2: who can change nothing is told so.
+func (m *mailbox) isReadOnly() bool {
+	return m.examined || !m.rights.Any(store.RightInsert|store.RightExpunge) && m.rights.Flags() == 0
 }
 
 // describe writes what a client is told of a mailbox that it has selected.

@@ -107,6 +107,7 @@ var (
 	errMistakes    = errors.New("imapd: too many bad commands")
 	errEarly       = errors.New("imapd: too many commands before logging in")
 	errMailboxGone = errors.New("imapd: the selected mailbox was deleted")
+	errNotShared   = errors.New("imapd: the selected mailbox is not shared any more")
 	errTooMuch     = fault.New(fault.TooLarge, "imapd: a literal that nobody asked for is too large")
 )
 
@@ -132,6 +133,8 @@ func (s *session) goodbye(err error) {
 		s.line("* BYE [CLIENTBUG] Too many commands without logging in")
 	case errors.Is(err, errMailboxGone):
 		s.line("* BYE [NONEXISTENT] The selected mailbox was deleted")
+	case errors.Is(err, errNotShared):
+		s.line("* BYE [NOPERM] The selected mailbox is not shared with you any more")
 	case errors.Is(err, errTooMuch):
 		s.line("* BYE [TOOBIG] The literal is larger than allowed")
 	}

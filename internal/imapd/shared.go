@@ -1,30 +1,31 @@
 package imapd
 
 import (
+	"context"
 	"strings"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/store"
 )
 
-// addOthers adds the mailboxes that other users share with this one, if any pattern can
-// match their names.
-func (l *listing) addOthers(t *tree) error {
-	if l.srv.directory == nil || !l.mayMatchOthers() {
+// eachShared calls fn with the mailboxes of other users that this one may look up (RFC
+// 4314 §4).
+func (s *session) eachShared(ctx context.Context, fn func(p place, m *store.Mailbox)) error {
+	if s.srv.directory == nil {
 		return nil
 	}
-	sharers, err := l.srv.store.Sharers(l.ctx, l.account.ID(), l.isMember(l.ctx))
+	sharers, err := s.srv.store.Sharers(ctx, s.account.ID(), s.isMember(ctx))
 	if err != nil {
 		return err
 	}
 	for _, one := range sharers {
 		// An account that is gone from the directory shares nothing any more.
-		id, address, err := l.findUser(l.ctx, one.Address)
+		id, address, err := s.findUser(ctx, one.Address)
 		if fault.Is(err, fault.NotFound) || err == nil && id != one.Account {
 			continue
 		}
 		if err == nil {
-			err = l.addShared(t, l.srv.store.Account(id), address)
+			err = s.eachSharedBy(ctx, s.srv.store.Account(id), address, fn)
 		}
 		if err != nil {
 			return err
@@ -33,24 +34,35 @@ func (l *listing) addOthers(t *tree) error {
 	return nil
 }
 
-// addShared adds the mailboxes of another account that the user may see (RFC 4314 §4).
-func (l *listing) addShared(t *tree, account *store.Account, owner string) error {
-	shared, err := account.Shared(l.ctx)
+// eachSharedBy is eachShared for one other user.
+func (s *session) eachSharedBy(ctx context.Context, account *store.Account, owner string, fn func(p place, m *store.Mailbox)) error {
+	shared, err := account.Shared(ctx)
 	if err != nil {
 		return err
 	}
 	for i := range shared {
-		rights, err := l.rights(l.ctx, shared[i].ACL)
+		rights, err := s.rights(ctx, shared[i].ACL)
 		if err != nil {
 			return err
 		}
 		if rights.Has(store.RightLookup) {
 			m := &shared[i].Mailbox
-			m.SpecialUse = "" // what its owner uses it for is not what this user does
-			t.add(place{account, owner, m.Name, othersName(owner, m.Name), rights}, m)
+			fn(place{account, owner, m.Name, othersName(owner, m.Name), rights}, m)
 		}
 	}
 	return nil
+}
+
+// addOthers adds the mailboxes that other users share with this one, if any pattern can
+// match their names.
+func (l *listing) addOthers(t *tree) error {
+	if !l.mayMatchOthers() {
+		return nil
+	}
+	return l.eachShared(l.ctx, func(p place, m *store.Mailbox) {
+		m.SpecialUse = "" // what its owner uses it for is not what this user does
+		t.add(p, m)
+	})
 }
 
 // mayMatchOthers reports whether a pattern can match a name that begins with othersRoot.

@@ -15,6 +15,7 @@ type mailbox struct {
 	contexts   contexts
 	recentFrom store.UID // messages from here on are \Recent in this session
 	readOnly   bool
+	examined   bool // the client has asked for no more than that
 	expunged   bool // the client was told of messages that are gone, during this command
 }
 

@@ -127,6 +127,18 @@ func (a *Account) ACL(ctx context.Context, name string) (acl ACL, err error) {
 	return acl, err
 }
 
+// MailboxACL is ACL of a mailbox that may have another name by now. Errors: NotFound.
+func (a *Account) MailboxACL(ctx context.Context, id MailboxID) (acl ACL, err error) {
+	err = a.view(ctx, func(r kv.Reader) error {
+		_, err := readMailbox(r, id)
+		if err == nil {
+			acl, err = readACL(r, id)
+		}
+		return err
+	})
+	return acl, err
+}
+
 // ParentACL gives the access control list of the nearest mailbox above a name. Errors:
 // NotFound.
 func (a *Account) ParentACL(ctx context.Context, name string) (acl ACL, err error) {
