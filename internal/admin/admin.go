@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/certs"
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
 	"posthorn/internal/dnszone"
@@ -123,6 +124,7 @@ type Options struct {
 	Queue     *queue.Queue
 	History   *history.History
 	Index     *search.Index
+	Keeper    *certs.Keeper
 	Site      func() dnszone.Site  // what the world is to know of the server
 	Resolver  func() *dns.Resolver // asked whether it does
 	// Send accepts a message from a program on this machine. nil: no server runs.

@@ -62,6 +62,8 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, OperateQueue, a.operateQueue)
 	handle(mux, SearchHistory, a.searchHistory)
 	handle(mux, RebuildIndex, a.rebuildIndex)
+	handle(mux, ListCertificates, a.listCertificates)
+	handle(mux, RenewCertificate, a.renewCertificate)
 	handle(mux, Verify, a.verify)
 	mux.HandleFunc("POST "+sendPath, a.send)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

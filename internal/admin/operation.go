@@ -61,5 +61,8 @@ var (
 
 	RebuildIndex = Operation[Name, IndexRebuilt]{"index/rebuild"}
 
+	ListCertificates = Operation[Nothing, []Certificate]{"certificate/list"}
+	RenewCertificate = Operation[Name, CertificatesDue]{"certificate/renew"}
+
 	Verify = Operation[Nothing, Verified]{"verify"}
 )

@@ -63,6 +63,7 @@ var outside = map[string][]string{
 	"github.com/emersion/go-msgauth":      {"internal/dkim"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob", "internal/wire"},
+	"github.com/mholt/acmez/v3":           {"internal/certs"},
 	"github.com/miekg/dns":                {"internal/dns", "bench/relay"},
 	"github.com/pelletier/go-toml/v2":     {"internal/config"},
 	"github.com/pquerna/otp":              {"internal/credential"},

@@ -45,19 +45,20 @@ type commands struct {
 	Config string `help:"The configuration file." placeholder:"FILE" default:"posthorn.toml" env:"POSTHORN_CONFIG"`
 	JSON   bool   `name:"json" help:"Print JSON, for programs."`
 
-	Demo     demoCommand     `cmd:"" help:"Try everything: run a throw-away server and prove that it works."`
-	Init     initCommand     `cmd:"" help:"Set up a new server in a folder."`
-	Serve    serveCommand    `cmd:"" help:"Run the server."`
-	Account  accountCommand  `cmd:"" help:"Accounts: who has mailboxes and may log in."`
-	Domain   domainCommand   `cmd:"" help:"Domains: whose mail is taken."`
-	Alias    aliasCommand    `cmd:"" help:"Aliases: addresses whose mail goes to others."`
-	Queue    queueCommand    `cmd:"" help:"The queue: mail that other servers still have to take."`
-	History  historyCommand  `cmd:"" help:"What happened to messages, and why."`
-	Sendmail sendmailCommand `cmd:"" passthrough:"" help:"Send a message from standard input, as the program of that name does."`
-	Index    indexCommand    `cmd:"" help:"The search index: what SEARCH finds text with."`
-	Verify   verifyCommand   `cmd:"" help:"Prove that everything stored is as it should be."`
-	Conf     configCommand   `cmd:"" name:"config" help:"The configuration file."`
-	Version  versionCommand  `cmd:"" help:"Tell the version."`
+	Demo     demoCommand        `cmd:"" help:"Try everything: run a throw-away server and prove that it works."`
+	Init     initCommand        `cmd:"" help:"Set up a new server in a folder."`
+	Serve    serveCommand       `cmd:"" help:"Run the server."`
+	Account  accountCommand     `cmd:"" help:"Accounts: who has mailboxes and may log in."`
+	Domain   domainCommand      `cmd:"" help:"Domains: whose mail is taken."`
+	Alias    aliasCommand       `cmd:"" help:"Aliases: addresses whose mail goes to others."`
+	Queue    queueCommand       `cmd:"" help:"The queue: mail that other servers still have to take."`
+	History  historyCommand     `cmd:"" help:"What happened to messages, and why."`
+	Sendmail sendmailCommand    `cmd:"" passthrough:"" help:"Send a message from standard input, as the program of that name does."`
+	Index    indexCommand       `cmd:"" help:"The search index: what SEARCH finds text with."`
+	Certs    certificateCommand `cmd:"" name:"certificate" help:"Certificates: what clients are shown, and until when."`
+	Verify   verifyCommand      `cmd:"" help:"Prove that everything stored is as it should be."`
+	Conf     configCommand      `cmd:"" name:"config" help:"The configuration file."`
+	Version  versionCommand     `cmd:"" help:"Tell the version."`
 }
 
 // exit is how kong's wish to end the process comes out of it.

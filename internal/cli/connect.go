@@ -40,7 +40,7 @@ func (e *environment) operateOn(c *config.Config, fn func(*admin.Client) error) 
 		data, err := server.OpenData(e.ctx, c, obs.NewLogger(e.Err, obs.LogText, slog.LevelWarn))
 		switch {
 		case err == nil:
-			return errors.Join(fn(admin.Local(data.Admin())), data.Close())
+			return errors.Join(fn(admin.Local(data.Admin(e.ctx))), data.Close())
 		case !fault.Is(err, fault.InUse):
 			return err
 		case time.Now().After(deadline):

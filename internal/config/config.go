@@ -28,6 +28,7 @@ type Config struct {
 	DataDir    string
 	Listeners  []Listener
 	TLS        TLS
+	ACME       ACME
 	OtherTLS   []TLS // for the names in these certificates; TLS is for all others
 	Store      Store
 	Blob       Blob
@@ -73,9 +74,10 @@ const (
 	IMAPS       Protocol = "imaps"
 	POP3        Protocol = "pop3"
 	POP3S       Protocol = "pop3s"
+	ForACME     Protocol = "acme" // challenges of authorities that issue certificates
 )
 
-// Protocols lists what a listener can speak.
+// Protocols lists what a listener can speak with people and with servers for mail.
 func Protocols() []Protocol {
 	return []Protocol{SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S}
 }
@@ -87,7 +89,7 @@ func announced() []Protocol { return []Protocol{"managesieve", "http", "https"} 
 func (p Protocol) ImplicitTLS() bool { return p == Submissions || p == IMAPS || p == POP3S }
 
 // LogsIn says that clients authenticate themselves on this protocol.
-func (p Protocol) LogsIn() bool { return p != SMTP && p != LMTP }
+func (p Protocol) LogsIn() bool { return p != SMTP && p != LMTP && p != ForACME }
 
 // TakesMail says that clients hand in mail on this protocol.
 func (p Protocol) TakesMail() bool {
@@ -114,7 +116,35 @@ type TLS struct {
 }
 
 // OffersTLS says that there is a certificate to show.
-func (c *Config) OffersTLS() bool { return c.TLS.Certificate != "" || len(c.OtherTLS) > 0 }
+func (c *Config) OffersTLS() bool {
+	return c.TLS.Certificate != "" || len(c.OtherTLS) > 0 || c.ACME.Enabled
+}
+
+// ACME says from which authority certificates come by themselves.
+type ACME struct {
+	Enabled    bool
+	Email      string   // where the authority reaches the operator
+	Directory  string   // URL
+	CA         string   // PEM file of who vouches for the authority's own server; "": as the system knows
+	Names      []string // besides Hostname
+	Challenge  Challenge
+	DNSServer  string // host:port, takes changes of the zones of all names
+	DNSKeyFile string
+	DNSWait    time.Duration
+}
+
+// Challenge is how an authority is shown that a name is ours.
+type Challenge string
+
+// The challenges.
+const (
+	HTTP01    Challenge = "http-01"
+	TLSALPN01 Challenge = "tls-alpn-01"
+	DNS01     Challenge = "dns-01"
+)
+
+// LetsEncrypt is the authority that is asked unless another is named.
+const LetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
 
 // The engines that Store and Blob can name.
 const (
@@ -302,6 +332,7 @@ type Log struct {
 func Default() Config {
 	return Config{
 		DataDir: "data",
+		ACME:    ACME{Directory: LetsEncrypt, Challenge: HTTP01, DNSWait: 30 * time.Second},
 		Store:   Store{Engine: Pebble},
 		Blob:    Blob{Engine: FS},
 		Queue: Queue{

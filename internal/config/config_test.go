@@ -80,9 +80,14 @@ func full() Config {
 		DataDir:  "/var/lib/posthorn",
 		Listeners: []Listener{
 			{Protocol: SMTP, Address: ":25", ProxyProtocol: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}, XClient: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
-			{Protocol: IMAPS, Address: "[::1]:993", PlaintextAuth: true},
+			{Protocol: IMAPS, Address: "[::1]:993", PlaintextAuth: true, ClientCertificates: "/etc/clients.pem", RequireClientCertificates: true},
 		},
-		TLS:   TLS{Certificate: "/etc/cert.pem", Key: "/etc/key.pem"},
+		TLS:      TLS{Certificate: "/etc/cert.pem", Key: "/etc/key.pem"},
+		OtherTLS: []TLS{{"/etc/other.pem", "/etc/other.key"}},
+		ACME: ACME{
+			Enabled: true, Email: "postmaster@example.test", Directory: "https://ca.example.test/dir", CA: "/etc/ca.pem",
+			Names: []string{"imap.example.test"}, Challenge: DNS01, DNSServer: "192.0.2.53:53", DNSKeyFile: "/etc/acme.key", DNSWait: time.Minute,
+		},
 		Store: Store{Engine: Postgres, DSN: "postgres://posthorn@db/posthorn"},
 		Blob:  Blob{Engine: FS},
 		Queue: Queue{false, []time.Duration{time.Minute, time.Hour}, 48 * time.Hour, 90 * time.Minute, 3},

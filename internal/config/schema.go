@@ -38,6 +38,7 @@ func (c *Config) machineTables() []table {
 			},
 			{name: "key", value: path(&c.TLS.Key), example: `"key.pem"`, doc: "PEM file with the private key."},
 		}},
+		c.acme(),
 		{"store", "", []field{
 			{
 				name: "engine", explicit: true, value: choice("an engine for the store", &c.Store.Engine, []string{Pebble, Postgres}, nil),
@@ -179,8 +180,8 @@ func (c *Config) arrays() []array {
 func (l *Listener) fields() []field {
 	return []field{
 		{
-			name: "protocol", required: true, value: choice("a protocol", &l.Protocol, Protocols(), announced()), example: `"smtp"`,
-			doc: "smtp, submission, submissions, lmtp, imap, imaps, pop3 or pop3s.",
+			name: "protocol", required: true, value: choice("a protocol", &l.Protocol, append(Protocols(), ForACME), announced()), example: `"smtp"`,
+			doc: "smtp, submission, submissions, lmtp, imap, imaps, pop3 or pop3s; acme answers the authority of [acme].",
 		},
 		{
 			name: "address", required: true, value: address(&l.Address), example: `"0.0.0.0:25"`,

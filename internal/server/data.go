@@ -24,6 +24,7 @@ import (
 	"posthorn/internal/kv/pebblekv"
 	"posthorn/internal/kv/pgkv"
 	"posthorn/internal/obs"
+	"posthorn/internal/obs/metrics"
 	"posthorn/internal/queue"
 	"posthorn/internal/search"
 	"posthorn/internal/store"
@@ -44,12 +45,14 @@ type Data struct {
 	History   *history.History
 	Index     *search.Index
 
-	engine kv.Engine
-	blobs  blob.Store
-	trail  obs.Trail  // log, and history
-	certs  *certs.Set // empty until a server runs
-	router *deliver.Router
-	config atomic.Pointer[config.Config]
+	engine  kv.Engine
+	metrics *metrics.Metrics
+	blobs   blob.Store
+	trail   obs.Trail  // log, and history
+	certs   *certs.Set // empty until a server runs
+	keeper  *certs.Keeper
+	router  *deliver.Router
+	config  atomic.Pointer[config.Config]
 	// resolver asks the name servers of the configuration; it is made when it is needed.
 	resolver func() *dns.Resolver
 }
@@ -85,15 +88,22 @@ func openEngine(ctx context.Context, c *config.Config, log *slog.Logger) (kv.Eng
 }
 
 func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Logger) *Data {
-	d := &Data{Directory: directory.New(engine, directory.Options{Logger: log, KeyFile: c.SecretsKey()}), engine: engine, blobs: blobs}
+	figures := metrics.New()
+	engine = timed{engine, figures.Commit}
+	d := &Data{
+		Directory: directory.New(engine, directory.Options{Logger: log, KeyFile: c.SecretsKey()}),
+		engine:    engine, blobs: blobs, metrics: figures,
+	}
 	d.config.Store(c)
 	d.certs = certs.New(time.Now, log)
+	d.keeper = certs.NewKeeper(d.certs, engine, log)
 	d.resolver = sync.OnceValue(func() *dns.Resolver { return dns.New(resolverOptions(c.DNS, log)) })
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.History = newHistory(c, engine, log)
-	d.trail = obs.Trail{Log: log, Recorder: d.History}
+	d.metrics.Counts.Next = d.History
+	d.trail = obs.Trail{Log: log, Recorder: d.metrics.Counts}
 	d.Queue = queue.New(queue.Options{
-		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.History,
+		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.metrics.Counts,
 		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
@@ -109,12 +119,15 @@ func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.H
 }
 
 // Admin gives the operations on the data of a server that does not run.
-func (d *Data) Admin() *admin.Admin { return d.admin(nil) }
+func (d *Data) Admin(ctx context.Context) *admin.Admin {
+	d.prepareTLS(ctx)
+	return d.admin(nil)
+}
 
 // admin gives the operations, with one that accepts messages.
 func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error)) *admin.Admin {
 	return admin.New(admin.Options{
-		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Index: d.Index,
+		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Index: d.Index, Keeper: d.keeper,
 		Site: d.site, Resolver: d.resolver, Send: send,
 	})
 }

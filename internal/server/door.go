@@ -29,10 +29,14 @@ type settings struct {
 	Hostname   string
 	TLS        bool
 	ClientCAs  string // PEM; "": clients are not asked for certificates
+	Challenge  config.Challenge
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
-	return settings{l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname, c.OffersTLS(), s.clients[l.ClientCertificates]}
+	return settings{
+		l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname,
+		c.OffersTLS(), s.clients[l.ClientCertificates], c.ACME.Challenge,
+	}
 }
 
 // openDoor begins to accept on a socket.

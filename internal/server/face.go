@@ -32,6 +32,8 @@ func (s *Server) face(set settings) wire.Options {
 		s.imap(&o, set)
 	case config.POP3, config.POP3S:
 		s.pop3(&o, set)
+	case config.ForACME:
+		s.acme(&o, set)
 	}
 	return o
 }
@@ -66,7 +68,7 @@ func (s *Server) acceptor(set settings) *inbound.Acceptor {
 	return inbound.New(inbound.Options{
 		Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
 		Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
-		Recorder: s.data.History,
+		Recorder: s.data.metrics.Counts,
 		Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
 	})
 }
@@ -74,7 +76,7 @@ func (s *Server) acceptor(set settings) *inbound.Acceptor {
 // gate is where users come in on a listener.
 func (s *Server) gate(set settings) *login.Gate {
 	return login.New(login.Options{
-		Directory: s.data.Directory, InClear: set.Listener.PlaintextAuth, History: s.data.History,
+		Directory: s.data.Directory, InClear: set.Listener.PlaintextAuth, History: s.data.metrics.Counts,
 	})
 }
 

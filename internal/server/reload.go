@@ -39,7 +39,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	// From here on nothing fails.
-	s.useTLS(files)
+	s.useTLS(ctx, files)
 	s.warnOfRestart(c)
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)
@@ -97,7 +97,13 @@ func (s *Server) exchangeDoors(c *config.Config, sockets []*socket, kept map[int
 			s.retire(d, sockets)
 		}
 	}
-	s.retired = slices.DeleteFunc(s.retired, (*door).isEmpty)
+	s.retired = slices.DeleteFunc(s.retired, func(d *door) bool {
+		if !d.isEmpty() {
+			return false
+		}
+		s.forget(d)
+		return true
+	})
 }
 
 // retire keeps the connections of a door that is not in the configuration any more.

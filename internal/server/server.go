@@ -29,6 +29,7 @@ import (
 	"posthorn/internal/dns"
 	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
+	"posthorn/internal/obs/metrics"
 	"posthorn/internal/pop3d"
 )
 
@@ -37,6 +38,7 @@ type Server struct {
 	log        *slog.Logger
 	data       *Data
 	certs      *certs.Set
+	keeper     *certs.Keeper
 	control    *control
 	resolver   *dns.Resolver
 	tempDir    string // for messages that are being checked
@@ -50,7 +52,8 @@ type Server struct {
 	config  *config.Config
 	clients authorities
 	doors   []*door
-	retired []*door // closed by a reload, but with connections that go on
+	retired []*door                        // closed by a reload, but with connections that go on
+	past    map[string]metrics.Connections // of doors that are gone, by protocol
 	stopped bool
 }
 
@@ -74,11 +77,11 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 // startOn starts a server on data that is open. If it fails, that stays open.
 func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{
-		log: log, data: data, certs: data.certs, config: c, maildrops: pop3d.NewLocks(),
+		log: log, data: data, certs: data.certs, keeper: data.keeper, config: c, maildrops: pop3d.NewLocks(),
 		resolver: data.resolver(), tempDir: c.TempDir(),
 		register: newRegister(c.Lists, log), indexing: c.Search.Index,
 	}
-	s.useTLS(files)
+	s.useTLS(ctx, files)
 	err := inbound.PrepareTempDir(s.tempDir)
 	if err != nil {
 		return nil, err
@@ -100,7 +103,7 @@ func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, 
 	s.relay.start()
 	s.background = []*background{
 		startMaintenance(log, data.Store.Maintain, data.expireMail, data.History.Forget, s.relay.tidy), startMemory(),
-		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch),
+		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(s.keeper.Run),
 	}
 	if s.indexing {
 		s.background = append(s.background, startBackground(data.Index.Run))

@@ -20,7 +20,7 @@ func (d *Data) site() dnszone.Site {
 			s.Services = append(s.Services, dnszone.Service{Name: string(l.Protocol), Port: portOf(l)})
 		}
 	}
-	for _, der := range d.shown(c).Chain(c.Hostname) {
+	for _, der := range d.certs.Chain(c.Hostname) {
 		if certificate, err := x509.ParseCertificate(der); err == nil {
 			s.Certificates = append(s.Certificates, certificate)
 		}

@@ -204,6 +204,7 @@ func (c *Conn) Protocol() string { return c.srv.o.Protocol }
 // Authenticated says that the peer is user now: the pre-authentication timeouts
 // end, and the log names the user.
 func (c *Conn) Authenticated(user string) {
+	c.srv.stats.loggedIn.Add(1)
 	c.user, c.preAuth = user, time.Time{}
 	c.SetIdleTimeout(c.srv.o.IdleTimeout)
 	if c.log != nil {

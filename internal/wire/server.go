@@ -254,7 +254,7 @@ func (s *Server) pause(d time.Duration) {
 
 // counters are what Stats reports.
 type counters struct {
-	accepted, refused, panics, handshakesFailed, asleep atomic.Int64
+	accepted, refused, panics, handshakesFailed, loggedIn, asleep atomic.Int64
 }
 
 // Stats is a server's state at a moment, for metrics.
@@ -264,6 +264,7 @@ type Stats struct {
 	Accepted         int64 // since the start
 	Refused          int64 // because of a limit
 	HandshakesFailed int64
+	LoggedIn         int64
 	Panics           int64
 }
 
@@ -278,6 +279,7 @@ func (s *Server) Stats() Stats {
 		Accepted:         s.stats.accepted.Load(),
 		Refused:          s.stats.refused.Load(),
 		HandshakesFailed: s.stats.handshakesFailed.Load(),
+		LoggedIn:         s.stats.loggedIn.Load(),
 		Panics:           s.stats.panics.Load(),
 	}
 }

@@ -18,6 +18,9 @@ func (s *Server) answer(query []byte, tcp bool) []byte {
 		s.t.Errorf("dnstest: not a query: %x, %v", query, err)
 		return nil
 	}
+	if tcp && s.isSigned(m) {
+		return s.updater(query, m)
+	}
 	q := m.Question[0]
 	z := s.count(q)
 	switch {

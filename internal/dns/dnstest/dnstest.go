@@ -25,7 +25,7 @@
 //	lazy.test     !lazy           does not follow aliases
 //	signed.test   !authentic      is signed, and so is all below it
 //
-// The server follows aliases as recursive servers do, and truncates what does not
+// With TakeUpdates it lets a zone be changed (RFC 2136). The server follows aliases as recursive servers do, and truncates what does not
 // fit into a datagram. It works over the loopback (Listen) and, inside a
 // testing/synctest bubble, too, in memory (Dial, Resolver).
 package dnstest
@@ -51,11 +51,12 @@ type Server struct {
 	t     testing.TB
 	conns sync.WaitGroup
 
-	mu     sync.Mutex
-	zone   *zone
-	asked  map[string]int // queries, by "TYPE name"
-	open   map[io.Closer]struct{}
-	closed bool
+	mu      sync.Mutex
+	zone    *zone
+	updates *updatable     // nil: none are taken
+	asked   map[string]int // queries, by "TYPE name"
+	open    map[io.Closer]struct{}
+	closed  bool
 }
 
 // New makes a server of a zone.
