@@ -210,7 +210,7 @@ func (d *Directory) SigningKeys(ctx context.Context, domain string) ([]dkim.Key,
 		keys, err = signingKeys(r, domain)
 		return err
 	})
-	if err == nil && len(keys) > 0 {
+	if err == nil {
 		d.signing.put(domain, keys, generation)
 	}
 	return keys, err
