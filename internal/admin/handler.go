@@ -64,6 +64,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, RebuildIndex, a.rebuildIndex)
 	handle(mux, ListCertificates, a.listCertificates)
 	handle(mux, RenewCertificate, a.renewCertificate)
+	handle(mux, Undelete, a.undelete)
 	handle(mux, Verify, a.verify)
 	mux.HandleFunc("POST "+sendPath, a.send)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -64,5 +64,7 @@ var (
 	ListCertificates = Operation[Nothing, []Certificate]{"certificate/list"}
 	RenewCertificate = Operation[Name, CertificatesDue]{"certificate/renew"}
 
+	Undelete = Operation[UndeleteOrder, []Deleted]{"mail/undelete"}
+
 	Verify = Operation[Nothing, Verified]{"verify"}
 )

@@ -54,6 +54,7 @@ type commands struct {
 	Queue    queueCommand       `cmd:"" help:"The queue: mail that other servers still have to take."`
 	History  historyCommand     `cmd:"" help:"What happened to messages, and why."`
 	Sendmail sendmailCommand    `cmd:"" passthrough:"" help:"Send a message from standard input, as the program of that name does."`
+	Undelete undeleteCommand    `cmd:"" help:"Bring back mail that was deleted."`
 	Index    indexCommand       `cmd:"" help:"The search index: what SEARCH finds text with."`
 	Certs    certificateCommand `cmd:"" name:"certificate" help:"Certificates: what clients are shown, and until when."`
 	Verify   verifyCommand      `cmd:"" help:"Prove that everything stored is as it should be."`
