@@ -85,6 +85,7 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn) *Conn {
+	nc = direct(nc)
 	c := &Conn{
 		srv: s, sock: nc, rw: nc, id: newID(), opened: time.Now(),
 		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -179,7 +178,7 @@ func (c *Conn) sleep() (n int, err error) {
 }
 
 func (c *Conn) rawConn() syscall.RawConn {
-	s, ok := c.sock.(*net.TCPConn)
+	s, ok := c.sock.(syscall.Conn)
 	if !ok {
 		return nil
 	}
