@@ -205,6 +205,39 @@ func TestDamageIsShared(t *testing.T) {
 	body.Close()
 }
 
+// A mailbox that cannot be read can be deleted, and its mail brought back.
+func TestDamagedMailboxIsDeleted(t *testing.T) {
+	s, a := newTestStore(t, time.Now)
+	box, err := a.Mailbox(t.Context(), "Archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.engine.Update(t.Context(), []kv.Shard{a.shard}, func(tx kv.Tx) error {
+		return tx.In(a.shard).Put(keyFeed(box.ID, box.HighestModSeq), []byte{99})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = New(Options{Engine: s.engine, Blobs: s.blobs, InlineLimit: 1000})
+	a = s.Account(1)
+	if _, err := a.Snapshot(t.Context(), box.ID); !fault.Is(err, fault.Corrupt) {
+		t.Fatalf("the mailbox is not damaged: %v", err)
+	}
+	var uids []UID
+	err = a.Update(t.Context(), func(tx *Tx) (err error) {
+		if err = tx.DeleteMailbox("Archive"); err == nil {
+			uids, err = tx.Restore(box.ID, AllUIDs, InboxID)
+		}
+		return err
+	})
+	if err != nil || len(uids) != 1 {
+		t.Errorf("brought back: %v, %v; expected one message", uids, err)
+	}
+	if found := verify(t, s); len(found) > 0 {
+		t.Error(found)
+	}
+}
+
 // Deleted mail is there for 30 days, then it and what only it needed is gone.
 func TestRetention(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)

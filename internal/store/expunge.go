@@ -1,6 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"slices"
+
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 	"posthorn/internal/record"
@@ -185,6 +188,30 @@ func (n *expungeNote) ranges() ranges {
 		}
 	}
 	return rs
+}
+
+// referring finds the messages of a mailbox by the references to their contents, also those
+// that have left it already. It goes through the references of the whole account.
+func (tx *Tx) referring(id MailboxID) ([]departed, error) {
+	var all []departed
+	err := tx.w.Scan(kv.Prefix([]byte{'E'}), func(k, _ []byte) bool {
+		if p, uid := splitEmailKey(k); p.mailbox == id {
+			all = append(all, departed{uid, p.email})
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b departed) int { return cmp.Compare(a.uid, b.uid) })
+	own := map[UID]bool{}
+	err = tx.w.Scan(recordRange(id, AllUIDs[0]), func(k, _ []byte) bool { own[uidOf(k)] = true; return true })
+	for i := range all {
+		if own[all[i].uid] {
+			all[i].content = 0
+		}
+	}
+	return all, err
 }
 
 // forget removes what departed messages of a mailbox still hold: their references, and

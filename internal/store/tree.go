@@ -147,13 +147,21 @@ func (tx *Tx) DeleteMailbox(name string) error {
 	return tx.w.Delete(keyMailbox(id))
 }
 
-// noteDropped notes all messages of a mailbox that is deleted.
+// noteDropped notes all messages of a mailbox that is deleted, which may be damaged.
 func (tx *Tx) noteDropped(b *boxTx) error {
+	n := expungeNote{why: dropped, name: b.Name}
 	snap, err := tx.snapshot(b)
+	if fault.Is(err, fault.Corrupt) {
+		tx.account.damaged(b.ID, 0, err)
+		if n.gone, err = tx.referring(b.ID); err == nil {
+			err = tx.noteDeparted(b.ID, n)
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}
-	n := expungeNote{why: dropped, name: b.Name, gone: make([]departed, 0, snap.Len())}
+	n.gone = make([]departed, 0, snap.Len())
 	snap.Each(1, snap.Len(), func(_ int, e Entry) bool {
 		n.gone = append(n.gone, departedOf(e))
 		return true
