@@ -116,6 +116,7 @@ func (s *session) tellElsewhere(ctx context.Context) error {
 	}
 	if len(now.mailboxes) > maxWatched { // RFC 5465 §5.8
 		s.line("* OK [NOTIFICATIONOVERFLOW] There are too many mailboxes to watch them all")
+		n.leaveNeighbours()
 		s.notify = &notification{}
 		s.setWake()
 		return nil
@@ -132,6 +133,11 @@ func (s *session) tellElsewhere(ctx context.Context) error {
 			out.writeIfFull()
 		}
 	}
+	if err == nil {
+		if err = s.tellNeighbours(ctx, out, n); err != nil {
+			s.elsewhere.Store(true)
+		}
+	}
 	if writeErr := s.closeOutput(out); writeErr != nil {
 		return writeErr
 	}
@@ -143,7 +149,7 @@ func (s *session) tellElsewhere(ctx context.Context) error {
 
 // changedItems is what a STATUS tells of a mailbox since it was looked at; nothing if
 // that does not concern the client.
-func (s *session) changedItems(n *notification, before *overview, m *store.Mailbox) (items imapwire.StatusItems) {
+func (s *session) changedItems(n *notification, before *overview, m *store.Mailbox) imapwire.StatusItems {
 	if s.isSelected(s.account, m.ID) {
 		return 0
 	}
@@ -153,6 +159,14 @@ func (s *session) changedItems(n *notification, before *overview, m *store.Mailb
 		if _, replaced := before.find(m.Name); events&imapwire.MessageEvents == 0 || !replaced && m.Messages == 0 {
 			return 0
 		}
+	}
+	return s.itemsSince(events, was, m)
+}
+
+// itemsSince is what a STATUS tells of a mailbox that was like this, or, if that is nil,
+// was not there.
+func (s *session) itemsSince(events imapwire.NotifyEvents, was, m *store.Mailbox) (items imapwire.StatusItems) {
+	if was == nil {
 		was = &store.Mailbox{}
 		items |= imapwire.StatusUIDValidity
 	}
@@ -181,21 +195,32 @@ func (s *session) tellStanding(ctx context.Context, n *notification) (err error)
 	out := s.newOutput()
 	for i := range n.known.mailboxes {
 		m := &n.known.mailboxes[i]
-		events := n.wants(m.Name, n.known)
-		if events&imapwire.EventMessageNew == 0 || s.isSelected(s.account, m.ID) {
+		items := standing(n.wants(m.Name, n.known))
+		if items == 0 || s.isSelected(s.account, m.ID) {
 			continue
-		}
-		items := imapwire.StatusMessages | imapwire.StatusUIDNext | imapwire.StatusUIDValidity
-		if events&imapwire.EventFlagChange != 0 {
-			items |= imapwire.StatusHighestModSeq
 		}
 		if out.b, err = s.appendStatus(ctx, out.b, &counters{s.account, m, m.Name}, items); err != nil {
 			break
 		}
 		out.writeIfFull()
 	}
+	if err == nil {
+		err = s.tellNeighboursStanding(ctx, out, n)
+	}
 	if s.readErr = s.closeOutput(out); s.readErr != nil {
 		return s.readErr
 	}
 	return err
+}
+
+// standing is what is told of a mailbox in which a client wants to hear of events.
+func standing(events imapwire.NotifyEvents) imapwire.StatusItems {
+	if events&imapwire.EventMessageNew == 0 {
+		return 0
+	}
+	items := imapwire.StatusMessages | imapwire.StatusUIDNext | imapwire.StatusUIDValidity
+	if events&imapwire.EventFlagChange != 0 {
+		items |= imapwire.StatusHighestModSeq
+	}
+	return items
 }

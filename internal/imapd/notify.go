@@ -18,6 +18,8 @@ type notification struct {
 
 	groups []imapwire.NotifyGroup // for all other mailboxes
 	known  *overview              // what the client knows of those; nil without groups
+
+	neighbours []*neighbour // accounts of others in which mailboxes are watched
 }
 
 // notifiable are the events that can be told of.
@@ -45,12 +47,16 @@ func (s *session) setNotify(ctx context.Context, _ *command) error {
 		if len(n.known.mailboxes) > maxWatched {
 			return no("NOTIFICATIONOVERFLOW", "There are too many mailboxes to watch them all")
 		}
-		if o.Status {
-			if err := s.tellStanding(ctx, n); err != nil {
-				return err
-			}
+		err = s.meetNeighbours(ctx, n)
+		if err == nil && o.Status {
+			err = s.tellStanding(ctx, n)
+		}
+		if err != nil {
+			n.leaveNeighbours()
+			return err
 		}
 	}
+	s.notify.leaveNeighbours()
 	s.notify = n
 	s.setWake()
 	s.readErr = s.tellUntold()

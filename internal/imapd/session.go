@@ -65,6 +65,7 @@ func (s *session) greet() {
 }
 
 func (s *session) close() {
+	s.notify.leaveNeighbours()
 	for _, stop := range []func(){s.stopWatch, s.stopAround} {
 		if stop != nil {
 			stop()
