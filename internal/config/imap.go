@@ -1,10 +1,16 @@
 package config
 
+import (
+	"net/url"
+	"strings"
+)
+
 // IMAPSettings is what operators decide about the protocol that mail is read with.
 type IMAPSettings struct {
 	Administrators []string // addresses of accounts
 	MessageLimit   int      // messages that one command works on; 0: any number
 	SaveLimit      int      // messages that one COPY or APPEND stores; 0: any number
+	Referrals      []string // "address URL": whose mailboxes are on another server
 }
 
 // imapTable is the table about it.
@@ -22,7 +28,24 @@ func (c *Config) imapTable() table {
 			name: "save_limit", value: messages(&c.IMAP.SaveLimit),
 			doc: "Most messages that one COPY or APPEND stores (SAVELIMIT); 0: any number. More are refused as a whole. message_limit counts for these, too.",
 		},
+		{
+			name: "referrals", value: referrals(&c.IMAP.Referrals), example: `["alice@example.test imap://alice;AUTH=*@imap.example.org/"]`,
+			doc: "Accounts whose mailboxes are on another server: address and IMAP URL. Who logs in as one of them, with the right password, is told to go there (LOGIN-REFERRALS).",
+		},
 	}}
+}
+
+// referrals is a list of addresses and URLs.
+func referrals(p *[]string) value {
+	return filled(list(p, `a list of referrals; want ["alice@example.test imap://alice;AUTH=*@imap.example.org/"]`, func(v any) (string, error) {
+		s, _ := v.(string)
+		address, to, _ := strings.Cut(s, " ")
+		u, err := url.Parse(to)
+		if isAddress(address) != nil || err != nil || u.Scheme != "imap" || u.Host == "" || strings.ContainsAny(to, " ]\"\\") {
+			return "", wantError(v, `an address and an IMAP URL; want "alice@example.test imap://alice;AUTH=*@imap.example.org/"`)
+		}
+		return s, nil
+	}, same))
 }
 
 // messages is a limit that is none, or 1000 at least (RFC 9738 §3).

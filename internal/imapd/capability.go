@@ -91,6 +91,7 @@ var capabilities = []capability{
 	{name: "UNAUTHENTICATE", in: loggedIn},
 	{name: "LANGUAGE", in: anyState},
 
+	{name: "LOGIN-REFERRALS", in: notAuthenticated, when: (*session).refers},
 	{name: "STARTTLS", in: notAuthenticated, when: (*session).offersTLS},
 	{name: "LOGINDISABLED", in: notAuthenticated, when: (*session).mayNotLogIn}, // RFC 3501 §11.1
 }

@@ -85,7 +85,7 @@ func newWorldOn(t testing.TB, engine kv.Engine, inline int) *world {
 	t.Cleanup(func() { engine.Close() })
 	w.store = store.New(store.Options{Engine: engine, Blobs: w.blobs, InlineLimit: inline})
 	w.few = w.listen(Options{Gate: w.users.gate(true), MessageLimit: 3, Quirks: []Quirk{{Account: "bob@example.test", Without: []string{"messagelimit"}}}}, wire.Options{})
-	w.save = w.listen(Options{Gate: w.users.gate(true), SaveLimit: 2}, wire.Options{})
+	w.save = w.listen(Options{Gate: w.users.gate(true), SaveLimit: 2, Referrals: []string{"Carol@example.test imap://carol;AUTH=*@other.example.test/"}}, wire.Options{})
 	w.imap = w.listen(Options{Gate: w.users.gate(true), Administrators: []string{"Carol@example.test"}, Quirks: []Quirk{
 		{With: []string{"UIDONLY"}},
 		{Client: "stumbler/1.", Without: []string{"IDLE", "compress=deflate", "MOVE", "LITERAL+", "CONDSTORE"}},

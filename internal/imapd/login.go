@@ -42,6 +42,9 @@ func (s *session) enter(c *command, id login.Identity, err error) error {
 	if err != nil {
 		return s.keptOut(c, err)
 	}
+	if to := s.referral(id.Name); to != "" {
+		return no("REFERRAL "+to, "Your mailboxes are on another server")
+	}
 	s.conn.Authenticated(id.Name)
 	s.conn.Log().Debug("logged in", "tls", s.conn.Secure())
 	s.account, s.user = s.srv.store.Account(id.Account), id.Name

@@ -46,6 +46,7 @@ type Options struct {
 	Administrators []string // whoever may set quotas, by address
 	MessageLimit   int      // messages that one command works on (RFC 9738); 0: any number
 	SaveLimit      int      // messages that one COPY or APPEND stores; 0: any number
+	Referrals      []string // "address URL": whoever has to go to another server
 }
 
 // The limits on what a client may say, in bytes: smaller before it has logged in.
@@ -68,7 +69,8 @@ type Server struct {
 	quirks     []Quirk
 	limits     limits
 	admins     []string
-	buffers    sync.Pool // of *[]byte, see output
+	referrals  map[string]string // from addresses in lower case to URLs
+	buffers    sync.Pool         // of *[]byte, see output
 }
 
 // New makes a Server.
@@ -79,7 +81,7 @@ func New(o Options) *Server {
 	return &Server{
 		store: o.Store, gate: o.Gate, index: o.Index, directory: o.Directory,
 		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage, quirks: o.Quirks,
-		limits: limits{o.MessageLimit, o.SaveLimit}, admins: o.Administrators,
+		limits: limits{o.MessageLimit, o.SaveLimit}, admins: o.Administrators, referrals: referrals(o.Referrals),
 	}
 }
 

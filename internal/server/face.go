@@ -99,6 +99,7 @@ func (s *Server) imap(o *wire.Options, set settings) {
 		Administrators: set.IMAP.Administrators,
 		MessageLimit:   set.IMAP.MessageLimit,
 		SaveLimit:      set.IMAP.SaveLimit,
+		Referrals:      set.IMAP.Referrals,
 	}
 	if s.indexing {
 		options.Index = s.data.Index
