@@ -29,7 +29,7 @@ const MaxPassword = 1024
 // looks like a scheme. Kind of error: Invalid.
 func Parse(password string) (plain []byte, hash string, err error) {
 	scheme, text, marked := cutScheme(password)
-	if marked && scheme != "PLAIN" {
+	if marked && scheme != "PLAIN" && scheme != "CLEARTEXT" && scheme != "CLEAR" {
 		hash = "{" + scheme + "}" + text
 		_, err := ParseHash(hash)
 		return nil, hash, err

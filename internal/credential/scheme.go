@@ -1,10 +1,13 @@
 package credential
 
 import (
+	"cmp"
+	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"slices"
@@ -29,13 +32,26 @@ type scheme struct {
 
 func schemes() []scheme {
 	return []scheme{
-		{"ARGON2ID", parseArgon2id},
+		{"ARGON2ID", argon2Of("argon2id")},
+		{"ARGON2I", argon2Of("argon2i")},
+		{"ARGON2", argon2Of("")},
 		{"BLF-CRYPT", parseBcrypt},
-		{"SHA512-CRYPT", parseSHA512Crypt},
+		{"SHA512-CRYPT", sha512Crypt().parse},
+		{"SHA256-CRYPT", sha256Crypt().parse},
+		{"MD5-CRYPT", parseMD5Crypt},
 		{"CRYPT", parseCrypt},
-		{"SSHA512", salted(sha512.New)},
-		{"SSHA256", salted(sha256.New)},
-		{"SSHA", salted(sha1.New)},
+		{"PBKDF2", pbkdf2Of("sha1")},
+		{"PBKDF2-SHA256", pbkdf2Of("sha256")},
+		{"PBKDF2-SHA512", pbkdf2Of("sha512")},
+		{"SCRAM-SHA-1", scramOf(ScramSHA1)},
+		{"SCRAM-SHA-256", scramOf(ScramSHA256)},
+		{"SSHA512", digest(sha512.New, true)},
+		{"SSHA256", digest(sha256.New, true)},
+		{"SSHA", digest(sha1.New, true)},
+		{"SMD5", digest(md5.New, true)},
+		{"SHA512", digest(sha512.New, false)},
+		{"SHA256", digest(sha256.New, false)},
+		{"SHA", digest(sha1.New, false)},
 	}
 }
 
@@ -57,17 +73,37 @@ func SchemeOf(hash string) string {
 // ParseHash reads a whole {SCHEME}hash. Kind of error: Invalid.
 func ParseHash(text string) (Verifier, error) {
 	name, hash, _ := cutScheme(text)
+	name, encoding, _ := strings.Cut(name, ".") // as in {SSHA256.HEX}
 	all := schemes()
 	i := slices.IndexFunc(all, func(s scheme) bool { return s.name == name })
 	if i < 0 {
 		return nil, fault.New(fault.Invalid, "password scheme {%s} is not known; want one of %s (or {PLAIN} before a plain password that begins with a brace)",
 			name, strings.Join(Schemes(), " "))
 	}
-	verify, err := all[i].parse(hash)
+	hash, err := recode(hash, encoding)
+	var verify Verifier
+	if err == nil {
+		verify, err = all[i].parse(hash)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "{%s} password: %w", name, err)
 	}
 	return verify, nil
+}
+
+// recode gives the base64 of a hash that is written otherwise.
+func recode(hash, encoding string) (string, error) {
+	switch encoding {
+	case "", "B64", "BASE64":
+		return hash, nil
+	case "HEX":
+		raw, err := hex.DecodeString(hash)
+		if err != nil {
+			return "", fmt.Errorf("want hexadecimal digits")
+		}
+		return base64.StdEncoding.EncodeToString(raw), nil
+	}
+	return "", fmt.Errorf("encoding .%s is not known; want .HEX or .B64", encoding)
 }
 
 // Costs that a login may have at most.
@@ -78,12 +114,26 @@ const (
 	maxBcryptCost   = 14
 )
 
-// parseArgon2id reads $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
-func parseArgon2id(phc string) (Verifier, error) {
-	parts := strings.Split(phc, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
-		return nil, fmt.Errorf("want $argon2id$v=19$m=…,t=…,p=…$salt$hash")
+// argon2Of reads $argon2id$v=19$m=19456,t=2,p=1$salt$hash of one variant; "": of either.
+func argon2Of(variant string) func(string) (Verifier, error) {
+	return func(phc string) (Verifier, error) {
+		parts := strings.Split(phc, "$")
+		known := len(parts) == 6 && parts[0] == "" && (parts[1] == "argon2id" || parts[1] == "argon2i")
+		if !known || variant != "" && parts[1] != variant {
+			return nil, fmt.Errorf("want $%s$v=19$m=…,t=…,p=…$salt$hash", cmp.Or(variant, "argon2id"))
+		}
+		derive := argon2.IDKey
+		if parts[1] == "argon2i" {
+			derive = argon2.Key
+		}
+		return parseArgon2(parts, derive)
 	}
+}
+
+// argon2Key is one of argon2's functions.
+type argon2Key func(password, salt []byte, passes, memory uint32, threads uint8, size uint32) []byte
+
+func parseArgon2(parts []string, derive argon2Key) (Verifier, error) {
 	if parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return nil, fmt.Errorf("version %q; want v=%d", parts[2], argon2.Version)
 	}
@@ -102,11 +152,11 @@ func parseArgon2id(phc string) (Verifier, error) {
 		return nil, fmt.Errorf("the salt is not base64")
 	}
 	want, err := base64.RawStdEncoding.DecodeString(parts[5])
-	if err != nil || len(want) < 4 {
-		return nil, fmt.Errorf("the hash is not base64, or too short")
+	if err != nil || len(want) < 4 || len(want) > 128 {
+		return nil, fmt.Errorf("the hash is not base64 of 4 to 128 bytes")
 	}
 	return func(password []byte) bool {
-		return equal(want, argon2.IDKey(password, salt, passes, memory, uint8(threads), uint32(len(want))))
+		return equal(want, derive(password, salt, passes, memory, uint8(threads), uint32(len(want))))
 	}, nil
 }
 
@@ -128,25 +178,33 @@ func parseCrypt(hash string) (Verifier, error) {
 	case strings.HasPrefix(hash, "$2"):
 		return parseBcrypt(hash)
 	case strings.HasPrefix(hash, "$6$"):
-		return parseSHA512Crypt(hash)
+		return sha512Crypt().parse(hash)
+	case strings.HasPrefix(hash, "$5$"):
+		return sha256Crypt().parse(hash)
+	case strings.HasPrefix(hash, "$1$"):
+		return parseMD5Crypt(hash)
 	}
-	return nil, fmt.Errorf("want $2b$… of bcrypt or $6$… of SHA512-CRYPT")
+	return nil, fmt.Errorf("want $2b$… of bcrypt, $6$… of SHA512-CRYPT, $5$… of SHA256-CRYPT or $1$… of MD5-CRYPT")
 }
 
-// salted reads base64 of a digest of password and salt, followed by the salt.
-func salted(newHash func() hash.Hash) func(string) (Verifier, error) {
+// digest reads base64 of a digest of password and salt, followed by the salt; or of
+// the password alone.
+func digest(newHash func() hash.Hash, salted bool) func(string) (Verifier, error) {
 	return func(text string) (Verifier, error) {
 		size := newHash().Size()
 		raw, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || len(raw) <= size {
+		switch {
+		case salted && (err != nil || len(raw) <= size):
 			return nil, fmt.Errorf("want base64 of a digest of %d bytes and a salt", size)
+		case !salted && (err != nil || len(raw) != size):
+			return nil, fmt.Errorf("want base64 of a digest of %d bytes", size)
 		}
-		digest, salt := raw[:size], raw[size:]
+		sum, salt := raw[:size], raw[size:]
 		return func(password []byte) bool {
 			h := newHash()
 			h.Write(password)
 			h.Write(salt)
-			return equal(digest, h.Sum(nil))
+			return equal(sum, h.Sum(nil))
 		}, nil
 	}
 }

@@ -50,7 +50,7 @@ func TestImportIsAllRightOrNothing(t *testing.T) {
 	_, err := d.Import(ctx, readCSV(t, "good@example.test,secret\nx@other.test,secret\ny@example.test,{MD5}abc\nGOOD@example.test,secret\nz@example.test,\n"))
 	wantKind(t, "Import", err, fault.Invalid)
 	want := `line 2: x@other.test: domain other.test is not served here; add it first
-line 3: y@example.test: password scheme {MD5} is not known; want one of ARGON2ID BLF-CRYPT SHA512-CRYPT CRYPT SSHA512 SSHA256 SSHA (or {PLAIN} before a plain password that begins with a brace)
+line 3: y@example.test: password scheme {MD5} is not known; want one of ARGON2ID ARGON2I ARGON2 BLF-CRYPT SHA512-CRYPT SHA256-CRYPT MD5-CRYPT CRYPT PBKDF2 PBKDF2-SHA256 PBKDF2-SHA512 SCRAM-SHA-1 SCRAM-SHA-256 SSHA512 SSHA256 SSHA SMD5 SHA512 SHA256 SHA (or {PLAIN} before a plain password that begins with a brace)
 line 4: good@example.test stands in line 1 already
 line 5: z@example.test: the password is empty`
 	if err.Error() != want {
