@@ -66,6 +66,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, RenewCertificate, a.renewCertificate)
 	handle(mux, Undelete, a.undelete)
 	handle(mux, Verify, a.verify)
+	handle(mux, Repair, a.repair)
 	mux.HandleFunc("POST "+sendPath, a.send)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fault.New(fault.Unsupported, "this posthorn has no operation %s; client and server may be of different versions", r.URL.Path))

@@ -67,4 +67,5 @@ var (
 	Undelete = Operation[UndeleteOrder, []Deleted]{"mail/undelete"}
 
 	Verify = Operation[Nothing, Verified]{"verify"}
+	Repair = Operation[Nothing, Repaired]{"repair"}
 )

@@ -31,7 +31,7 @@ const (
 	exitDone    = 0
 	exitFailed  = 1 // the command was understood, but could not be carried out
 	exitUsage   = 2 // the command was not understood
-	exitDamaged = 3 // verify found something wrong
+	exitDamaged = 3 // verify, or repair, found something wrong
 )
 
 // Streams are where a command reads and writes.
@@ -58,6 +58,7 @@ type commands struct {
 	Index    indexCommand       `cmd:"" help:"The search index: what SEARCH finds text with."`
 	Certs    certificateCommand `cmd:"" name:"certificate" help:"Certificates: what clients are shown, and until when."`
 	Verify   verifyCommand      `cmd:"" help:"Prove that everything stored is as it should be."`
+	Repair   repairCommand      `cmd:"" help:"Mend what can be derived from what is sound, and verify."`
 	Conf     configCommand      `cmd:"" name:"config" help:"The configuration file."`
 	Version  versionCommand     `cmd:"" help:"Tell the version."`
 }

@@ -14,20 +14,23 @@ func (c *verifyCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	err = e.print(v, func(w io.Writer) {
-		for _, problem := range v.Problems {
-			fmt.Fprintln(w, problem)
-		}
-		fmt.Fprintf(w, "%s, %s, %s: ", count(v.Accounts, "account", "accounts"),
-			count(v.Mailboxes, "mailbox", "mailboxes"), count(v.Messages, "message", "messages"))
-		if len(v.Problems) == 0 {
-			fmt.Fprintln(w, "everything is as it should be")
-		} else {
-			fmt.Fprintln(w, count(len(v.Problems), "problem", "problems"))
-		}
-	})
+	err = e.print(v, func(w io.Writer) { printVerified(w, &v) })
 	if err == nil && len(v.Problems) > 0 {
 		return told(exitDamaged)
 	}
 	return err
+}
+
+// printVerified writes what is wrong, and what was looked at.
+func printVerified(w io.Writer, v *admin.Verified) {
+	for _, problem := range v.Problems {
+		fmt.Fprintln(w, problem)
+	}
+	fmt.Fprintf(w, "%s, %s, %s: ", count(v.Accounts, "account", "accounts"),
+		count(v.Mailboxes, "mailbox", "mailboxes"), count(v.Messages, "message", "messages"))
+	if len(v.Problems) == 0 {
+		fmt.Fprintln(w, "everything is as it should be")
+	} else {
+		fmt.Fprintln(w, count(len(v.Problems), "problem", "problems"))
+	}
 }

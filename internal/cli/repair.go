@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"posthorn/internal/admin"
+)
+
+type repairCommand struct{}
+
+// Help is shown below the summary.
+func (c *repairCommand) Help() string {
+	return "Counts anew what is counted, and makes the index of mailboxes' names anew. It deletes no message; damaged records and " +
+		"bodies stay as they are. Then it verifies everything and tells what is still wrong. The search index is another command's: " +
+		"posthorn index rebuild."
+}
+
+func (c *repairCommand) Run(e *environment) error {
+	r, err := call(e, admin.Repair, admin.Nothing{})
+	if err != nil {
+		return err
+	}
+	err = e.print(r, func(w io.Writer) {
+		for _, mended := range r.Mended {
+			fmt.Fprintln(w, "mended:", mended)
+		}
+		printVerified(w, &r.Verified)
+	})
+	if err == nil && len(r.Problems) > 0 {
+		return told(exitDamaged)
+	}
+	return err
+}
