@@ -13,7 +13,7 @@ var floors = map[string]int{
 
 	"internal/kv": 2, "internal/credential": 2, "internal/blob": 2, "internal/wire": 2,
 	"internal/dkim": 2, "internal/spf": 2, "internal/dmarc": 2, "internal/arc": 2, "internal/mtasts": 2,
-	"internal/dane": 2, "internal/dsn": 2, "internal/srs": 2, "internal/sieve": 2, "internal/smtpclient": 2, "internal/imapclient": 2,
+	"internal/dane": 2, "internal/openid": 2, "internal/dsn": 2, "internal/srs": 2, "internal/sieve": 2, "internal/smtpclient": 2, "internal/imapclient": 2,
 
 	"internal/kv/memkv": 3, "internal/kv/pebblekv": 3, "internal/kv/pgkv": 3, "internal/kv/kvtest": 3, "internal/kv/enginetest": 3,
 	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
@@ -60,6 +60,7 @@ var outside = map[string][]string{
 	"blitiri.com.ar/go/spf":               {"internal/spf"},
 	"github.com/alecthomas/kong":          {"internal/cli", "cmd/posthorn"},
 	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv", "internal/kv/enginetest"},
+	"github.com/coreos/go-oidc/v3":        {"internal/openid"},
 	"github.com/emersion/go-msgauth":      {"internal/dkim"},
 	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob", "internal/wire"},
@@ -70,7 +71,7 @@ var outside = map[string][]string{
 	"github.com/prometheus/client_golang": {"internal/obs"},
 	"golang.org/x/crypto":                 {"internal/credential", "internal/sasl"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dmarc"},
-	"golang.org/x/sync":                   {"internal/directory", "internal/store", "internal/server", "bench/relay"},
+	"golang.org/x/sync":                   {"internal/directory", "internal/openid", "internal/store", "internal/server", "bench/relay"},
 	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
 	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
 	"golang.org/x/text":                   {"internal/addr", "internal/casemap", "internal/credential", "internal/directory", "internal/message", "internal/store", "test/peers"},

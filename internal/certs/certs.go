@@ -47,6 +47,7 @@ type Set struct {
 	log   *slog.Logger
 	clock func() time.Time
 	table atomic.Pointer[table] // what handshakes read
+	past  atomic.Pointer[table] // what they read before
 
 	mu     sync.Mutex // guards what follows
 	loaded *Loaded
@@ -80,6 +81,7 @@ func (s *Set) setIssued(issued map[string]Certificate) {
 }
 
 func (s *Set) rebuild() {
+	s.past.Store(s.table.Load())
 	s.table.Store(newTable(s.loaded, slices.Collect(maps.Values(s.issued))))
 }
 

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"slices"
 	"strings"
 
@@ -80,4 +81,19 @@ func (s *Set) Chain(name string) [][]byte {
 		return nil
 	}
 	return found[0].Certificate.Certificate
+}
+
+// Shown are the certificates that a client may have been shown for a name: those that
+// are shown now, and those that were before the last change, which a connection may be
+// older than, or the session that it resumes.
+func (s *Set) Shown(name string) (all []*x509.Certificate) {
+	for _, t := range []*table{s.table.Load(), s.past.Load()} {
+		if t == nil {
+			continue
+		}
+		for _, c := range t.find(name) {
+			all = append(all, c.Leaf)
+		}
+	}
+	return all
 }

@@ -9,6 +9,7 @@ import (
 // check looks at what only makes sense together, once every value is good by itself.
 func (r *reader) check(c *Config) {
 	r.tls(c)
+	r.login(c)
 	switch {
 	case c.Store.Engine == Postgres && c.Store.DSN == "":
 		r.problem("store.dsn", `is missing; engine "postgres" wants something like dsn = "postgres://posthorn@db.example.test/posthorn"`)

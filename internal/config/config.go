@@ -46,6 +46,9 @@ type Config struct {
 	Allowances []Allowance
 	Quirks     []Quirk
 	Log        Log
+
+	OpenID           OpenID
+	CertificateUsers []CertificateUser
 }
 
 // Listener is one address that one protocol is spoken on.
@@ -58,6 +61,9 @@ type Listener struct {
 
 	ClientCertificates        string // PEM file of the authorities whose certificates clients are asked for; "": they are not
 	RequireClientCertificates bool   // those that have none are refused
+
+	Mechanisms        []string // the only ways to log in; empty: all that need not be asked for
+	WithoutMechanisms []string
 }
 
 // Protocol is what is spoken on a listener.

@@ -15,7 +15,7 @@ type table struct {
 // tables are the file's tables but for those that there may be several of, in the
 // order in which they are written, bound to this Config.
 func (c *Config) tables() []table {
-	return slices.Concat(c.machineTables(), c.mailTables(), []table{c.imapTable()}, c.policyTables(), c.logTables())
+	return slices.Concat(c.machineTables(), []table{c.openID()}, c.mailTables(), []table{c.imapTable()}, c.policyTables(), c.logTables())
 }
 
 // machineTables are the tables about the server itself, and where it keeps things.
@@ -173,7 +173,7 @@ func (c *Config) arrays() []array {
 	for i := range c.Routes {
 		routes.tables = append(routes.tables, c.Routes[i].fields())
 	}
-	return []array{listeners, c.certificates(), routes, c.allowances(), c.quirks()}
+	return []array{listeners, c.certificates(), c.certificateUsers(), routes, c.allowances(), c.quirks()}
 }
 
 // fields are the keys of a [[listener]].
@@ -206,6 +206,14 @@ func (l *Listener) fields() []field {
 		{
 			name: "require_client_certificate", value: boolean(&l.RequireClientCertificates),
 			doc: "Refuse TLS to clients that show none.",
+		},
+		{
+			name: "mechanisms", value: mechanismList(&l.Mechanisms), example: `["PLAIN", "SCRAM-SHA-256"]`,
+			doc: "The only ways in which users can log in. Without it: all but CRAM-MD5 and APOP, which are weak, and work for accounts only that have opted in.",
+		},
+		{
+			name: "without_mechanisms", value: mechanismList(&l.WithoutMechanisms), example: `["LOGIN"]`,
+			doc: "Or those that are taken away from the usual ones.",
 		},
 	}
 }

@@ -252,7 +252,7 @@ var longTexts = map[string]string{
 	"64k":           strings.Repeat("x", 65530),
 	"10k-letter":    "Subject: long\r\n\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 100),
 	"70k-line":      strings.Repeat("x", 70_000) + "\r\n",
-	"9k-line":       "a LOGIN " + strings.Repeat("x", 9000) + "\r\n",
+	"18k-line":      "a LOGIN " + strings.Repeat("x", 18000) + "\r\n",
 	"70k-name":      strings.Repeat("x", 70_000) + "\r\n",
 	"many-noops":    strings.Repeat("x NOOP\r\n", 101),
 	"mistakes":      strings.Repeat("x FOO\r\n", 25),

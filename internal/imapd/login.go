@@ -64,7 +64,7 @@ func (s *session) keptOut(c *command, err error) error {
 	case errors.Is(err, login.ErrActAs):
 		return no("AUTHORIZATIONFAILED", "You cannot act for somebody else")
 	case fault.Is(err, fault.Denied):
-		return no("CONTACTADMIN", "The account is closed; ask its administrator")
+		return no("CONTACTADMIN", login.Refusal(err))
 	}
 	return err
 }

@@ -51,7 +51,7 @@ type Options struct {
 
 // The limits on what a client may say, in bytes: smaller before it has logged in.
 const (
-	maxLinePreAuth    = 8 << 10
+	maxLinePreAuth    = 16 << 10 // a token fits
 	maxLine           = 64 << 10 // RFC 7162 §4 wants 8192 at least; long UID sets need more
 	maxLiteralPreAuth = 8 << 10  // all literals of a command together, but for APPEND
 	maxLiteral        = 64 << 10

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -88,6 +89,16 @@ func (g *Gate) tell(ctx context.Context, a *Attempt) {
 		e.TLS = tls.VersionName(p.TLS.Version)
 	}
 	obs.Trail{Log: cmp.Or(p.Log, slog.New(slog.DiscardHandler)), Recorder: g.o.History}.Tell(ctx, e)
+}
+
+// Refusal is what somebody is told who has proven who he is, and must stay out all the
+// same: an error of kind Denied.
+func Refusal(err error) string {
+	var refusal *directory.Refusal
+	if errors.As(err, &refusal) && refusal.Text != "" {
+		return strings.ToUpper(refusal.Text[:1]) + refusal.Text[1:]
+	}
+	return "The account is closed; ask its administrator"
 }
 
 func short(text string) string { return text[:min(len(text), longestName)] }

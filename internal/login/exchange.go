@@ -3,76 +3,128 @@ package login
 import (
 	"context"
 
+	"posthorn/internal/directory"
 	"posthorn/internal/fault"
 	"posthorn/internal/sasl"
 )
 
 // mechanism is a row of what can be offered.
 type mechanism struct {
-	name  string // as registered with IANA, in capitals
-	start func(x *Exchange) sasl.Server
+	name  string                        // as registered with IANA, in capitals
+	asked bool                          // only where the listener names it
+	can   func(g *Gate, p *Peer) bool   // whether this peer could use it; nil: any
+	start func(x *Exchange) sasl.Server // nil: it is a command of POP3's own
 }
 
-// mechanisms are all of them, the preferred first.
+// apop and trusted are called like mechanisms, but are none of SASL's.
+const apop, trusted = "APOP", "trusted"
+
+// mechanisms are all of them. PLAIN and LOGIN come first: programs that take the first
+// that they know do well with them under TLS, whatever is known of the password.
+//
+// CRAM-MD5 and APOP only work for accounts whose password is kept in a form that can be
+// read, and programs that see them may try nothing else.
 var mechanisms = []mechanism{
-	{"PLAIN", func(x *Exchange) sasl.Server { return sasl.NewPlain(x.password) }},
-	{"LOGIN", func(x *Exchange) sasl.Server { return sasl.NewLogin(x.password) }},
+	{name: "PLAIN", start: func(x *Exchange) sasl.Server { return sasl.NewPlain(x.password) }},
+	{name: "LOGIN", start: func(x *Exchange) sasl.Server { return sasl.NewLogin(x.password) }},
+	{name: "SCRAM-SHA-256", start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, false) }},
+	{name: "SCRAM-SHA-256-PLUS", can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, true) }},
+	{name: "SCRAM-SHA-1", start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, false) }},
+	{name: "SCRAM-SHA-1-PLUS", can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, true) }},
+	{name: "OAUTHBEARER", can: (*Gate).takesTokens, start: (*Exchange).oauthBearer},
+	{name: "XOAUTH2", can: (*Gate).takesTokens, start: (*Exchange).xoauth2},
+	{name: "EXTERNAL", can: (*Gate).knows, start: func(x *Exchange) sasl.Server { return sasl.NewExternal(x.certificate) }},
+	{name: "CRAM-MD5", asked: true, start: (*Exchange).cramMD5},
+	{name: apop, asked: true, can: func(_ *Gate, p *Peer) bool { return p.Protocol == "pop3" }},
 }
 
-// Mechanisms lists what a peer may use now, the preferred first: nothing in clear
-// (RFC 4954 §4, RFC 3501 §11.1, RFC 2595 §2.3), unless the listener is for that.
-func (g *Gate) Mechanisms(p Peer) []string {
+// Names lists what Options can name.
+func Names() []string {
 	var names []string
 	for i := range mechanisms {
-		if g.offers(p, mechanisms[i].name) {
-			names = append(names, mechanisms[i].name)
+		names = append(names, mechanisms[i].name)
+	}
+	return names
+}
+
+// Mechanisms lists those of SASL that a peer may use now.
+func (g *Gate) Mechanisms(p Peer) []string {
+	var names []string
+	for _, m := range g.rows {
+		if m.start != nil && g.allows(&p, m) {
+			names = append(names, m.name)
 		}
 	}
 	return names
 }
 
-// offers says whether a peer may use a mechanism now.
-func (g *Gate) offers(p Peer, _ string) bool { return p.TLS != nil || g.o.InClear }
+// allows says whether a peer may use a mechanism now: in clear none (RFC 4954 §4, RFC
+// 3501 §11.1, RFC 2595 §2.3), unless the listener is for that. SCRAM would not give a
+// password away, but whoever listens could try passwords on what it does give away, or
+// take the connection over after it.
+func (g *Gate) allows(p *Peer, m *mechanism) bool {
+	return (p.TLS != nil || g.o.InClear) && (m.can == nil || m.can(g, p))
+}
+
+// offers says whether a peer may use the mechanism of this name now.
+func (g *Gate) offers(p Peer, name string) bool { return g.row(&p, name) != nil }
+
+func (g *Gate) row(p *Peer, name string) *mechanism {
+	for _, m := range g.rows {
+		if m.name == name && g.allows(p, m) {
+			return m
+		}
+	}
+	return nil
+}
 
 // Start begins an exchange. The mechanism's name may be in any case. The error is
 // Unsupported for one that Mechanisms does not list.
 func (g *Gate) Start(ctx context.Context, p Peer, name string) (*Exchange, error) {
-	name = sasl.Canonical(name)
-	for i := range mechanisms {
-		if m := &mechanisms[i]; m.name == name && g.offers(p, name) {
-			x := &Exchange{gate: g, ctx: ctx, peer: p, mechanism: name}
-			x.server = m.start(x)
-			return x, nil
-		}
+	m := g.row(&p, sasl.Canonical(name))
+	if m == nil || m.start == nil {
+		return nil, fault.New(fault.Unsupported, "login: mechanism %.100q is not offered", name)
 	}
-	return nil, fault.New(fault.Unsupported, "login: mechanism %.100q is not offered", name)
+	x := &Exchange{gate: g, ctx: ctx, attempt: Attempt{Peer: p, Mechanism: m.name}}
+	x.server = m.start(x)
+	return x, nil
 }
 
 // Exchange is one run of a mechanism: a sasl.Server that knows in the end who it was.
 type Exchange struct {
-	gate      *Gate
-	ctx       context.Context
-	peer      Peer
-	mechanism string
-	server    sasl.Server
-	identity  Identity
+	gate    *Gate
+	ctx     context.Context
+	server  sasl.Server
+	attempt Attempt
+	settled bool
 }
 
 // Next takes the client's response; see sasl.Server.
 func (x *Exchange) Next(response []byte) (challenge []byte, done bool, err error) {
-	return x.server.Next(response)
+	challenge, done, err = x.server.Next(response)
+	if !x.settled && fault.Is(err, fault.Unauthenticated) {
+		// It never came to a proof: somebody is between us, or the client is of no use.
+		x.settled, x.attempt.Err = true, err
+		x.gate.tell(x.ctx, &x.attempt)
+	}
+	return challenge, done, err
 }
 
 // Identity is who it was, once Next has said that it is done.
-func (x *Exchange) Identity() Identity { return x.identity }
+func (x *Exchange) Identity() Identity { return x.attempt.Identity }
 
-// attempt begins what is told of the exchange.
-func (x *Exchange) attempt(user, authzid string) *Attempt {
-	return &Attempt{Peer: x.peer, Mechanism: x.mechanism, User: user, As: authzid}
+// claims notes whom the client claims to be.
+func (x *Exchange) claims(user, authzid string) *Attempt {
+	x.attempt.User, x.attempt.As = user, authzid
+	return &x.attempt
 }
 
-// password is the sasl.Verify of mechanisms that send one.
-func (x *Exchange) password(authzid, user, password string) (err error) {
-	x.identity, err = x.gate.password(x.ctx, x.attempt(user, authzid), password)
+// settle ends the attempt.
+func (x *Exchange) settle(account directory.Account, err error) error {
+	x.settled = true
+	_, err = x.gate.settle(x.ctx, &x.attempt, account, err)
 	return err
 }
+
+// use is what a credential is used for here.
+func (p *Peer) use() directory.Use { return directory.Use{Protocol: p.Protocol} }

@@ -12,21 +12,25 @@
 // attempt, or does not -> the directory says whether the proof holds -> settle, alone,
 // turns that into the answer and tells guard, log and history of it.
 //
-// Invariants: nothing is offered in clear unless the listener says so; an attempt that
-// was admitted is settled once; whoever cannot prove who he is never learns whether
+// Invariants: nothing is offered in clear unless the listener says so; an attempt is
+// settled once, or the client has left in its midst; whoever cannot prove who he is never learns whether
 // the user exists, what the account may do, or which part of it all was wrong.
 package login
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
 	"posthorn/internal/obs"
+	"posthorn/internal/sasl"
 	"posthorn/internal/store"
 )
 
@@ -53,6 +57,20 @@ type Directory interface {
 	Authenticate(ctx context.Context, user, password string, use directory.Use) (directory.Account, error)
 	// Account finds an account by its address. There may be none: NotFound.
 	Account(ctx context.Context, address addr.Address) (directory.Account, error)
+	// ScramKeys and SharedSecrets give what proofs are compared with. Of somebody who is
+	// not there it is made up.
+	ScramKeys(ctx context.Context, user string, hash directory.ScramHash, use directory.Use) (directory.Scram, error)
+	SharedSecrets(ctx context.Context, user string, use directory.Use) ([]directory.Secret, error)
+	// Used notes that a credential was used.
+	Used(ctx context.Context, account directory.AccountID, credential directory.CredentialID)
+}
+
+// Tokens proves who a token was given to.
+type Tokens interface {
+	// Verify gives the user's address. Errors: Unauthenticated, or a fault.
+	Verify(ctx context.Context, token string) (address string, err error)
+	// Discovery is what a client is told whose token is not good.
+	Discovery() sasl.Discovery
 }
 
 // Guard keeps those away who guess.
@@ -72,7 +90,7 @@ type Recorder interface {
 // Attempt is what was tried at the door, and what became of it.
 type Attempt struct {
 	Peer      Peer
-	Mechanism string // as sasl calls it; "": a command of the protocol's own, or XCLIENT
+	Mechanism string // as sasl calls it, or "APOP", "trusted"; "": a command for passwords
 	User      string // whom it claimed to be
 	As        string // whom it wanted to act as; "": itself
 	Identity  Identity
@@ -82,17 +100,42 @@ type Attempt struct {
 // Options configure a Gate. Directory is required.
 type Options struct {
 	Directory Directory
-	InClear   bool         // log in without TLS, too
-	Guard     Guard        // nil: everybody may try
-	History   obs.Recorder // gets the attempts that failed; nil: there is none
-	Recorder  Recorder     // gets all attempts; nil: nobody wants them
+	Hostname  string // what the server calls itself
+	InClear   bool   // log in without TLS, too
+	// Only names all mechanisms that are offered; empty: all that are not for those alone
+	// who ask for them. Without names those that are not.
+	Only, Without []string
+
+	Tokens       Tokens            // nil: no mechanism that takes a token
+	Certificates bool              // clients are asked for certificates
+	Holders      map[string]string // addresses by the SHA-256 of a client's certificate, or by its subject
+	// Shown gives the certificates that this server may have shown to clients that asked
+	// for a name; nil: exchanges are not bound to them.
+	Shown func(name string) []*x509.Certificate
+
+	Guard    Guard        // nil: everybody may try
+	History  obs.Recorder // gets the attempts that failed; nil: there is none
+	Recorder Recorder     // gets all attempts; nil: nobody wants them
 }
 
 // Gate is the door behind one listener.
-type Gate struct{ o Options }
+type Gate struct {
+	o    Options
+	rows []*mechanism // that the listener has, the preferred first
+}
 
 // New makes a Gate.
-func New(o Options) *Gate { return &Gate{o} }
+func New(o Options) *Gate {
+	g := &Gate{o: o}
+	for i := range mechanisms {
+		m := &mechanisms[i]
+		chosen := slices.Contains(o.Only, m.name) || len(o.Only) == 0 && !m.asked
+		if chosen && !slices.Contains(o.Without, m.name) {
+			g.rows = append(g.rows, m)
+		}
+	}
+	return g
+}
 
 // InClear says whether users may log in without TLS.
 func (g *Gate) InClear() bool { return g.o.InClear }
@@ -111,14 +154,35 @@ func (g *Gate) Password(ctx context.Context, p Peer, authzid, user, password str
 
 func (g *Gate) password(ctx context.Context, a *Attempt, password string) (Identity, error) {
 	return g.prove(ctx, a, func() (directory.Account, error) {
-		return g.o.Directory.Authenticate(ctx, a.User, password, directory.Use{Protocol: a.Peer.Protocol})
+		return g.o.Directory.Authenticate(ctx, a.User, password, a.Peer.use())
 	})
+}
+
+// Greeting is the challenge that clients of POP3 are greeted with who may use APOP; "" if
+// they may not.
+func (g *Gate) Greeting(p Peer) string {
+	if !g.offers(p, apop) {
+		return ""
+	}
+	return sasl.Challenge(g.o.Hostname, time.Now())
+}
+
+// APOP proves a digest of the greeting and a secret (RFC 1939 §7).
+func (g *Gate) APOP(ctx context.Context, p Peer, greeting, user, digest string) (Identity, error) {
+	if greeting == "" || !g.offers(p, apop) {
+		return Identity{}, fault.New(fault.Unsupported, "login: APOP is not offered here")
+	}
+	d, err := sasl.APOP(greeting, user, digest)
+	if err != nil {
+		return Identity{}, err
+	}
+	return g.digest(ctx, &Attempt{Peer: p, Mechanism: apop, User: user}, d)
 }
 
 // Identify lets a user in whom somebody trusted has authenticated, like a proxy.
 func (g *Gate) Identify(ctx context.Context, p Peer, user string) (Identity, error) {
 	account, err := g.find(ctx, p, user)
-	return g.settle(ctx, &Attempt{Peer: p, User: user}, account, err)
+	return g.settle(ctx, &Attempt{Peer: p, Mechanism: trusted, User: user}, account, err)
 }
 
 // find gives the account of a user who needs no password any more.

@@ -98,7 +98,7 @@ func (s *session) auth(ctx context.Context, args string) (reply, error) {
 	var lost error
 	ask := func(challenge string) ([]byte, error) {
 		s.say(reply("+ " + challenge))
-		line, err := s.conn.ReadMore(maxAnswer)
+		line, err := s.conn.ReadMore(maxLine)
 		if !errors.Is(err, wire.ErrLineTooLong) {
 			lost = err
 		}
@@ -109,6 +109,30 @@ func (s *session) auth(ctx context.Context, args string) (reply, error) {
 		return unread(lost)
 	}
 	return s.enter(ctx, exchange.Identity(), err)
+}
+
+// greet is the first line. RFC 1939 §7: where APOP is offered, it ends in what its digests
+// are made with.
+func (s *session) greet() {
+	line := "+OK " + s.Hostname + " POP3 ready"
+	if s.seal = s.Gate.Greeting(s.peer()); s.seal != "" {
+		line += " " + s.seal
+	}
+	s.say(reply(line))
+}
+
+// apop logs in with a digest.
+func (s *session) apop(ctx context.Context, args string) (reply, error) {
+	if s.seal == "" {
+		return s.wrong("-ERR APOP is not offered here"), nil
+	}
+	// The digest is last, so the user may have blanks in it.
+	space := strings.LastIndexByte(args, ' ')
+	if space < 0 {
+		return s.wrong("-ERR APOP needs your address and a digest"), nil
+	}
+	id, err := s.Gate.APOP(ctx, s.peer(), s.seal, args[:space], args[space+1:])
+	return s.enter(ctx, id, err)
 }
 
 // refusal is what is said to a login that cannot be, for now or at all.
@@ -173,7 +197,9 @@ func (s *session) loggedIn(err error) (reply, error) {
 	switch fault.KindOf(err) {
 	case fault.Invalid:
 		return s.wrong("-ERR The answer is not what the mechanism asks for"), nil
-	case fault.Unauthenticated, fault.Denied:
+	case fault.Denied:
+		return s.wrong(reply("-ERR [AUTH] " + login.Refusal(err))), nil
+	case fault.Unauthenticated:
 		return s.wrong(failure(err)), nil
 	}
 	return failure(err), nil

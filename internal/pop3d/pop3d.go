@@ -53,18 +53,16 @@ func New(o Options) *Server {
 	return &Server{o}
 }
 
-// maxLine is the longest command, CRLF included. RFC 2449 §4 asks for 255; a
-// password may be longer. maxAnswer is the longest answer to a SASL challenge.
-const (
-	maxLine   = 2048
-	maxAnswer = 12288
-)
+// maxLine is the longest command, CRLF included, and the longest answer to a SASL
+// challenge. RFC 2449 §4 asks for 255; passwords and tokens may be longer.
+const maxLine = 12288
 
 // session is the state of one conversation.
 type session struct {
 	*Options
 	conn   *wire.Conn
 	user   string    // named by USER, and waiting for PASS
+	seal   string    // what the client was greeted with for APOP; "": it is not offered
 	drop   *maildrop // nil until logged in: the AUTHORIZATION state
 	words  language  // of replies; nil: English
 	inUTF8 bool
@@ -78,7 +76,7 @@ type reply string
 func (s *Server) Serve(ctx context.Context, conn *wire.Conn) {
 	ss := &session{Options: &s.o, conn: conn}
 	defer ss.leave()
-	ss.say(reply("+OK " + s.o.Hostname + " POP3 ready"))
+	ss.greet()
 	for {
 		line, err := conn.ReadLine(maxLine)
 		var r reply
@@ -152,6 +150,8 @@ func dispatch(keyword string) (handler, phase) {
 		return (*session).userCmd, authorization
 	case "PASS":
 		return (*session).pass, authorization
+	case "APOP":
+		return (*session).apop, authorization
 	case "AUTH":
 		return (*session).auth, authorization
 	case "STLS":

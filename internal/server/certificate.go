@@ -134,7 +134,8 @@ const acmeTime = 15 * time.Second
 func CheckFiles(c *config.Config) (warnings []certs.Trouble, err error) {
 	files, err := readTLS(c)
 	_, wrong := routes(c.Routes)
-	if err := errors.Join(err, wrong); err != nil {
+	_, unusable := readOpenID(c.OpenID)
+	if err := errors.Join(err, wrong, unusable); err != nil {
 		return nil, err
 	}
 	set := certs.New(time.Now, slog.New(slog.DiscardHandler))

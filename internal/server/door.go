@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"posthorn/internal/config"
+	"posthorn/internal/openid"
 	"posthorn/internal/wire"
 )
 
@@ -30,12 +31,14 @@ type settings struct {
 	TLS        bool
 	ClientCAs  string // PEM; "": clients are not asked for certificates
 	Challenge  config.Challenge
+	Holders    []config.CertificateUser
+	Tokens     *openid.Verifier // nil: none are taken
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
 	return settings{
 		l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname,
-		c.OffersTLS(), s.clients[l.ClientCertificates], c.ACME.Challenge,
+		c.OffersTLS(), s.clients[l.ClientCertificates], c.ACME.Challenge, c.CertificateUsers, s.tokens.verifier,
 	}
 }
 

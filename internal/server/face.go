@@ -6,7 +6,6 @@ import (
 	"posthorn/internal/config"
 	"posthorn/internal/imapd"
 	"posthorn/internal/inbound"
-	"posthorn/internal/login"
 	"posthorn/internal/smtpd"
 	"posthorn/internal/wire"
 )
@@ -70,13 +69,6 @@ func (s *Server) acceptor(set settings) *inbound.Acceptor {
 		Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
 		Recorder: s.data.metrics.Counts,
 		Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
-	})
-}
-
-// gate is where users come in on a listener.
-func (s *Server) gate(set settings) *login.Gate {
-	return login.New(login.Options{
-		Directory: s.data.Directory, InClear: set.Listener.PlaintextAuth, History: s.data.metrics.Counts,
 	})
 }
 

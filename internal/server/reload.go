@@ -25,6 +25,10 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	provider, err := readOpenID(c.OpenID)
+	if err != nil {
+		return err
+	}
 	out, err := s.relay.outbound(c)
 	if err != nil {
 		return err
@@ -40,6 +44,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	}
 	// From here on nothing fails.
 	s.useTLS(ctx, files)
+	s.tokens.use(provider, s.log)
 	s.warnOfRestart(c)
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)

@@ -51,6 +51,7 @@ type Server struct {
 	mu      sync.Mutex // guards what follows
 	config  *config.Config
 	clients authorities
+	tokens  tokens
 	doors   []*door
 	retired []*door                        // closed by a reload, but with connections that go on
 	past    map[string]metrics.Connections // of doors that are gone, by protocol
@@ -82,8 +83,12 @@ func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, 
 		register: newRegister(c.Lists, log), indexing: c.Search.Index,
 	}
 	s.useTLS(ctx, files)
-	err := inbound.PrepareTempDir(s.tempDir)
+	provider, err := readOpenID(c.OpenID)
 	if err != nil {
+		return nil, err
+	}
+	s.tokens.use(provider, log)
+	if err := inbound.PrepareTempDir(s.tempDir); err != nil {
 		return nil, err
 	}
 	if s.relay, err = newRelay(c, data, s.resolver, log); err != nil {

@@ -97,7 +97,7 @@ func (s *session) authenticated(err error) (smtpwire.Reply, error) {
 	case fault.Invalid:
 		return smtpwire.NewReply(501, code{5, 5, 2}, "The answer is not what the mechanism asks for"), nil
 	case fault.Denied: // RFC 5248 §2.4; said only to who has the right password
-		return smtpwire.NewReply(535, code{5, 7, 13}, "The account is closed; ask its administrator"), nil
+		return smtpwire.NewReply(535, code{5, 7, 13}, login.Refusal(err)), nil
 	case fault.Unauthenticated:
 		return smtpwire.NewReply(535, code{5, 7, 8}, "Wrong user or password"), nil
 	}

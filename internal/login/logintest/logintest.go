@@ -25,9 +25,9 @@ type Users struct {
 	Broken   string // whom it fails to look for
 }
 
-// Gate is the door that lets them in.
+// Gate is the door that lets them in, with their passwords.
 func (u Users) Gate(inClear bool) *login.Gate {
-	return login.New(login.Options{Directory: u, InClear: inClear})
+	return login.New(login.Options{Directory: u, InClear: inClear, Only: []string{"PLAIN", "LOGIN"}})
 }
 
 // Authenticate is of login.Directory.
@@ -53,6 +53,19 @@ func (u Users) Account(_ context.Context, address addr.Address) (directory.Accou
 	}
 	return account, nil
 }
+
+// ScramKeys is of login.Directory: nobody can use SCRAM.
+func (u Users) ScramKeys(context.Context, string, directory.ScramHash, directory.Use) (directory.Scram, error) {
+	return directory.Scram{Salt: []byte("salt"), Iterations: 4096}, nil
+}
+
+// SharedSecrets is of login.Directory: nobody has one.
+func (u Users) SharedSecrets(context.Context, string, directory.Use) ([]directory.Secret, error) {
+	return nil, nil
+}
+
+// Used is of login.Directory.
+func (u Users) Used(context.Context, directory.AccountID, directory.CredentialID) {}
 
 func (u Users) account(name string) (a directory.Account, known bool) {
 	id, known := u.Accounts[name]
