@@ -42,6 +42,7 @@ type dialect struct {
 	auth      func(mechanism, initial string) string
 	challenge string // begins a challenge
 	in, out   string // begin the last line
+	bye       string // ends the session
 }
 
 func smtpDialect(startTLS bool) dialect {
