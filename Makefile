@@ -5,8 +5,9 @@ ROUNDS   ?= 10
 FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 say = @printf '\n== %s\n'
-.PHONY: build run test deps race quick peers thunderbird torture check vuln bench fuzz
+.PHONY: build deb run test deps race quick peers thunderbird torture check vuln bench fuzz
 
+deb: ; @contrib/debian/build
 build:
 	$(say) "building bin/posthorn"
 	$(GO) build -o bin/posthorn ./cmd/posthorn

@@ -15,6 +15,7 @@ import (
 	"posthorn/internal/fault"
 	"posthorn/internal/obs"
 	"posthorn/internal/server"
+	"posthorn/internal/service"
 )
 
 // drainTime is how long sessions have to finish what they are at.
@@ -44,7 +45,12 @@ func (c *serveCommand) Run(e *environment) error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	running, err := server.Start(e.ctx, loaded, log)
+	manager := service.FindManager()
+	inherited, err := service.Sockets()
+	if err != nil {
+		return err
+	}
+	running, err := server.StartWith(e.ctx, loaded, inherited, log)
 	if err != nil {
 		return err
 	}
@@ -54,8 +60,10 @@ func (c *serveCommand) Run(e *environment) error {
 	}
 	defer removePID()
 
-	s := serving{e, running, log, level, signals}
+	s := serving{e, running, log, level, signals, manager}
+	s.tell(service.Ready, service.Status("serving "+loaded.Hostname))
 	s.untilTold()
+	s.tell(service.Stopping)
 	return s.drain()
 }
 
@@ -66,20 +74,48 @@ type serving struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	signals <-chan os.Signal
+	manager service.Manager
+}
+
+// tell tells the service manager, if there is one.
+func (s *serving) tell(states ...string) {
+	if err := s.manager.Tell(states...); err != nil {
+		s.log.Warn("the service manager does not listen", "error", err)
+	}
+}
+
+// alive tells the service manager that the server works. He ends one that does not say so
+// in time, and starts it again.
+func (s *serving) alive() {
+	if err := s.server.Healthy(s.ctx); err != nil {
+		s.log.Error("the server is not well, and the service manager is not told that it is", "error", err)
+		return
+	}
+	s.tell(service.Alive)
 }
 
 // untilTold reloads when asked to and returns when the server is to end.
 func (s *serving) untilTold() {
+	var watchdog <-chan time.Time
+	if every := s.manager.Watchdog(); every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		watchdog = ticker.C
+	}
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
+		case <-watchdog:
+			s.alive()
 		case sig := <-s.signals:
 			if sig != syscall.SIGHUP {
 				s.log.Info("shutting down", "signal", sig.String(), "patience", drainTime)
 				return
 			}
+			s.tell(service.Reloading)
 			s.reload()
+			s.tell(service.Ready)
 		}
 	}
 }

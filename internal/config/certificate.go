@@ -101,6 +101,13 @@ func (t *TLS) fields() []field {
 	}
 }
 
+// service checks what has to do with those who run the server.
+func (r *reader) service(c *Config) {
+	if c.Service.Group != "" && c.Service.User == "" {
+		r.problem("service.group", `has no user beside it; want user = "posthorn"`)
+	}
+}
+
 // tls checks what has to do with certificates.
 func (r *reader) tls(c *Config) {
 	switch {

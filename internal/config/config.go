@@ -45,6 +45,8 @@ type Config struct {
 	Limits     Limits
 	Allowances []Allowance
 	Quirks     []Quirk
+	Metrics    Metrics
+	Service    Service
 	Log        Log
 
 	OpenID           OpenID
@@ -326,6 +328,16 @@ func (l *Limits) allowance() Allowance {
 		MaxMessageSize: l.MaxMessageSize, MaxRecipients: l.MaxRecipients,
 		MessagesPerHour: l.UserMessagesPerHour, RecipientsPerHour: l.UserRecipientsPerHour,
 	}
+}
+
+// Metrics says where monitors are answered.
+type Metrics struct {
+	Address string // host:port; "": nowhere
+}
+
+// Service says who the server is once it has opened its ports.
+type Service struct {
+	User, Group string // "": whoever started it, and his group
 }
 
 // Log says how and what is logged.

@@ -117,7 +117,9 @@ func full() Config {
 			{Users: []string{"news@example.test", "example.org"}, MaxMessageSize: 64 << 20, MaxRecipients: 5000, MessagesPerHour: 6},
 			{Users: []string{"guest@example.test"}, MaxMessageSize: 1_000_000, MaxRecipients: 10, MessagesPerHour: 20, RecipientsPerHour: 50},
 		},
-		Log: Log{Format: "json", Level: slog.LevelDebug},
+		Metrics: Metrics{"127.0.0.1:9225"},
+		Service: Service{"posthorn", "mail"},
+		Log:     Log{Format: "json", Level: slog.LevelDebug},
 	}
 }
 

@@ -124,9 +124,17 @@ func (c *Config) mailTables() []table {
 	}
 }
 
-// logTables is the table about the log.
+// logTables are the tables about those who run the server.
 func (c *Config) logTables() []table {
-	return []table{{"log", "The level can be changed with SIGHUP.", []field{
+	return []table{{"metrics", "", []field{
+		{
+			name: "address", value: address(&c.Metrics.Address), example: `"127.0.0.1:9225"`,
+			doc: "Where monitors are answered by HTTP: /healthz, /readyz, /metrics (Prometheus). There are no passwords; keep it to this machine or a closed network.",
+		},
+	}}, {"service", "If root starts the server: who it becomes once its ports are open.", []field{
+		{name: "user", value: text(&c.Service.User), example: `"posthorn"`, doc: "A user that may do nothing else. The data and the certificates have to be readable for it."},
+		{name: "group", value: text(&c.Service.Group), example: `"posthorn"`, doc: "Its group, if not the user's own."},
+	}}, {"log", "The level can be changed with SIGHUP.", []field{
 		{
 			name: "format", value: choice("a log format", &c.Log.Format, []string{"auto", "text", "json"}, nil),
 			doc: "text is for people, json for programs; auto is text on a terminal, json otherwise.",

@@ -130,6 +130,8 @@ func (s *Server) warnOfRestart(c *config.Config) {
 		"store":         c.Store != s.config.Store,
 		"blob":          c.Blob != s.config.Blob,
 		"queue.enabled": c.Queue.Enabled != s.config.Queue.Enabled,
+		"metrics":       c.Metrics != s.config.Metrics,
+		"service":       c.Service != s.config.Service,
 		"log.format":    c.Log.Format != s.config.Log.Format,
 	} {
 		if changed {

@@ -3,9 +3,9 @@
 // which limits, which certificate: all of it is put together here, in plain calls,
 // and handed down; no package below looks anything up.
 //
-// The flow of Start: certificates (certificate.go) -> engine, bodies, store and
-// directory and queue (data.go) -> control socket (control.go) -> all listening
-// sockets (socket.go) -> a door for each listener (door.go), with its protocol's face
+// The flow of Start: certificates (certificate.go) -> all listening sockets (socket.go) -> no
+// more privileges -> engine, bodies, store and
+// directory and queue (data.go) -> control socket (control.go) -> a door for each listener (door.go), with its protocol's face
 // behind it (face.go) -> the way out of the queue (relay.go, turn.go) -> what goes on in the
 // background (maintain.go, memory.go, keys.go) -> "ready". If any step fails, those before it
 // are undone and nobody has been served.
@@ -31,6 +31,7 @@ import (
 	"posthorn/internal/inbound"
 	"posthorn/internal/obs/metrics"
 	"posthorn/internal/pop3d"
+	"posthorn/internal/service"
 )
 
 // Server is a running mail server.
@@ -39,6 +40,7 @@ type Server struct {
 	data       *Data
 	certs      *certs.Set
 	keeper     *certs.Keeper
+	monitor    *monitor
 	control    *control
 	resolver   *dns.Resolver
 	tempDir    string // for messages that are being checked
@@ -60,15 +62,42 @@ type Server struct {
 
 // Start starts a server. When it returns without an error, every listener accepts.
 func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, error) {
+	return StartWith(ctx, c, nil, log)
+}
+
+// StartWith is Start with sockets that the service manager has opened. What needs
+// privileges comes first: then the server becomes the user of the configuration.
+func StartWith(ctx context.Context, c *config.Config, inherited []service.Socket, log *slog.Logger) (*Server, error) {
 	files, err := readTLS(c)
 	if err != nil {
 		return nil, err
+	}
+	sockets, err := openSockets(ctx, c.Listeners, adopt(c.Listeners, inherited, log))
+	if err != nil {
+		return nil, err
+	}
+	s, err := startBehind(ctx, sockets, files, c, log)
+	if err != nil {
+		for _, socket := range sockets {
+			socket.Close()
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// startBehind starts a server whose sockets are open. If it fails, they stay open.
+func startBehind(ctx context.Context, sockets []*socket, files tlsFiles, c *config.Config, log *slog.Logger) (*Server, error) {
+	if c.Service.User != "" {
+		if err := service.Become(c.Service.User, c.Service.Group); err != nil {
+			return nil, err
+		}
 	}
 	data, err := OpenData(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
-	s, err := startOn(ctx, data, files, c, log)
+	s, err := startOn(ctx, data, sockets, files, c, log)
 	if err != nil {
 		return nil, errors.Join(err, data.Close())
 	}
@@ -76,7 +105,7 @@ func Start(ctx context.Context, c *config.Config, log *slog.Logger) (*Server, er
 }
 
 // startOn starts a server on data that is open. If it fails, that stays open.
-func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, log *slog.Logger) (*Server, error) {
+func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles, c *config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		log: log, data: data, certs: data.certs, keeper: data.keeper, config: c, maildrops: pop3d.NewLocks(),
 		resolver: data.resolver(), tempDir: c.TempDir(),
@@ -97,8 +126,7 @@ func startOn(ctx context.Context, data *Data, files tlsFiles, c *config.Config, 
 	if s.control, err = startControl(c, data.admin(s.send), log); err != nil {
 		return nil, err
 	}
-	sockets, err := openSockets(ctx, c.Listeners, nil)
-	if err != nil {
+	if s.monitor, err = s.startMonitor(ctx, c.Metrics.Address); err != nil {
 		s.control.stop(ctx)
 		return nil, err
 	}
@@ -149,7 +177,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	group.Go(func() error { return s.control.stop(ctx) })
 	group.Go(func() error { return s.relay.stop(ctx) })
-	err := group.Wait()
+	err := errors.Join(group.Wait(), s.monitor.stop(ctx))
 	for _, b := range s.background {
 		b.stop()
 	}

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
+	"posthorn/internal/service"
 	"posthorn/internal/wire"
 )
 
@@ -45,6 +49,39 @@ func openSockets(ctx context.Context, listeners []config.Listener, open map[int]
 		return nil, fault.New(fault.KindOf(failed[0]), "%w", errors.Join(failed...))
 	}
 	return all, nil
+}
+
+// adopt finds the listeners that inherited sockets are for: by name, which is that of
+// the protocol, or by address. Those that are for none are closed.
+func adopt(listeners []config.Listener, inherited []service.Socket, log *slog.Logger) map[int]*socket {
+	all := make(map[int]*socket)
+	for _, s := range inherited {
+		i := slices.IndexFunc(listeners, func(l config.Listener) bool { return s.Name == string(l.Protocol) })
+		if i < 0 || all[i] != nil {
+			i = slices.IndexFunc(listeners, func(l config.Listener) bool { return sameAddress(l.Address, s.Addr()) })
+		}
+		if i < 0 || all[i] != nil {
+			log.Warn("a socket of the service manager is for no listener", "name", s.Name, "address", s.Addr().String())
+			s.Close()
+			continue
+		}
+		all[i] = &socket{s.TCPListener}
+	}
+	return all
+}
+
+// sameAddress says whether a socket listens where a configuration says.
+func sameAddress(address string, socket net.Addr) bool {
+	host, port, err := net.SplitHostPort(address)
+	tcp, ok := socket.(*net.TCPAddr)
+	if err != nil || !ok || port != strconv.Itoa(tcp.Port) {
+		return false
+	}
+	ip := net.ParseIP(host)
+	if host == "" || ip.IsUnspecified() {
+		return tcp.IP.IsUnspecified()
+	}
+	return ip.Equal(tcp.IP)
 }
 
 func openSocket(ctx context.Context, l config.Listener) (*socket, error) {
