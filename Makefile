@@ -7,7 +7,6 @@ export CGO_ENABLED ?= 0
 say = @printf '\n== %s\n'
 .PHONY: build deb run test deps race quick peers thunderbird torture check vuln bench fuzz
 
-deb: ; @contrib/debian/build
 build:
 	$(say) "building bin/posthorn"
 	$(GO) build -o bin/posthorn ./cmd/posthorn
@@ -20,7 +19,7 @@ test: deps race peers
 	@$(MAKE) --no-print-directory torture ROUNDS=1
 
 deps: ; @test/deps
-
+deb: ; @contrib/debian/build
 race:
 	$(say) "tests of every package, with the race detector"
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/... ./cmd/... ./test/rfc
