@@ -28,7 +28,7 @@ quick:
 	$(GO) test -short ./internal/... ./cmd/...
 peers:
 	$(say) "real mail programs and servers against the real server"
-	$(GO) test -count=1 -timeout 10m ./test/peers ./test/exchange ./test/acme
+	$(GO) test -count=1 -timeout 10m ./test/peers ./test/exchange ./test/acme ./test/deb
 thunderbird:
 	$(say) "Thunderbird from Debian against the real server; a screenshot in bin/thunderbird.png"
 	@test/deps thunderbird && mkdir -p bin && $(GO) test -count=1 -timeout 10m ./test/thunderbird -args -picture $(CURDIR)/bin/thunderbird.png
