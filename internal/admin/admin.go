@@ -45,8 +45,9 @@ type Account struct {
 	State    string    `json:"state"`    // directory.States
 	Reason   string    `json:"reason,omitempty"`
 	Changed  time.Time `json:"changed,omitzero"` // when it got into that state
-	Off      []string  `json:"off,omitempty"`    // mechanisms that it cannot be logged in to with
-	Scheme   string    `json:"scheme"`           // of the password's hash
+	Deleted  time.Time `json:"deleted,omitzero"`
+	Off      []string  `json:"off,omitempty"` // mechanisms that it cannot be logged in to with
+	Scheme   string    `json:"scheme"`        // of the password's hash
 	Created  time.Time `json:"created"`
 	Forward  []string  `json:"forward,omitempty"`  // addresses that get its mail
 	Keeps    bool      `json:"keeps,omitempty"`    // what is forwarded is in its mailbox, too
@@ -103,6 +104,13 @@ type Credentials struct {
 	Line     int    `json:"line,omitempty"` // of the file it was imported from
 }
 
+// AccountRename gives an account another address.
+type AccountRename struct {
+	Address string `json:"address"`
+	To      string `json:"to"`
+	Alias   bool   `json:"alias,omitempty"` // mail for the old one goes to it, too
+}
+
 // Imported says what an import did.
 type Imported struct {
 	Added   int `json:"added"`
@@ -144,7 +152,7 @@ func domainOf(d directory.Domain) Domain {
 func accountOf(a directory.Account) Account {
 	return Account{
 		ID: uint64(a.ID), Address: a.Address.String(), Scheme: a.Scheme(), Created: a.Created,
-		Disabled: a.State == directory.StateDisabled, State: a.State.String(), Reason: a.Reason, Changed: a.Since, Off: a.Off,
+		Disabled: a.State == directory.StateDisabled, State: a.State.String(), Reason: a.Reason, Changed: a.Since, Off: a.Off, Deleted: a.Deleted,
 		Forward: spell(a.Forward), Keeps: len(a.Forward) > 0 && a.KeepsMail(), Language: a.Language,
 	}
 }

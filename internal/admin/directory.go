@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 
 	"posthorn/internal/addr"
@@ -121,6 +122,43 @@ func (a *Admin) setPassword(ctx context.Context, r Credentials) (Nothing, error)
 		return Nothing{}, err
 	}
 	return Nothing{}, a.o.Directory.SetPassword(ctx, address, r.Password)
+}
+
+// undeleteAccount wants the address, and maybe another one that it is to have.
+func (a *Admin) undeleteAccount(ctx context.Context, r AccountRename) (Account, error) {
+	all, err := parseAll([]string{r.Address, cmp.Or(r.To, r.Address)})
+	if err != nil {
+		return Account{}, err
+	}
+	account, err := a.o.Directory.UndeleteAccount(ctx, all[0], all[1])
+	return accountOf(account), err
+}
+
+func (a *Admin) listDeleted(ctx context.Context, _ Nothing) ([]Account, error) {
+	deleted, err := a.o.Directory.Deleted(ctx)
+	all := make([]Account, len(deleted))
+	for i, account := range deleted {
+		all[i] = accountOf(account)
+	}
+	return all, err
+}
+
+func (a *Admin) renameAccount(ctx context.Context, r AccountRename) (Account, error) {
+	all, err := parseAll([]string{r.Address, r.To})
+	if err != nil {
+		return Account{}, err
+	}
+	account, err := a.o.Directory.RenameAccount(ctx, all[0], all[1], r.Alias)
+	return accountOf(account), err
+}
+
+func (a *Admin) exportAccounts(ctx context.Context, _ Nothing) ([]Credentials, error) {
+	all := []Credentials{}
+	err := a.o.Directory.Accounts(ctx, func(account directory.Account) bool {
+		all = append(all, Credentials{Address: account.Address.String(), Password: account.Hash()})
+		return true
+	})
+	return all, err
 }
 
 func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {

@@ -26,17 +26,21 @@ var (
 	AliasDomain  = Operation[Domain, Domain]{"domain/alias"}
 	SetCatchAll  = Operation[Domain, Domain]{"domain/catch-all"}
 
-	AddAccount     = Operation[Credentials, Account]{"account/add"}
-	ImportAccounts = Operation[[]Credentials, Imported]{"account/import"}
-	ListAccounts   = Operation[Nothing, []Account]{"account/list"}
-	ShowAccount    = Operation[Name, AccountDetails]{"account/show"}
-	SetPassword    = Operation[Credentials, Nothing]{"account/passwd"}
-	DeleteAccount  = Operation[Name, Account]{"account/delete"}
-	ForwardAccount = Operation[Account, Account]{"account/forward"}
-	SetAccount     = Operation[AccountSettings, Account]{"account/set"}
-	SetPOP3        = Operation[POP3Settings, POP3Settings]{"account/pop3"}
-	SetState       = Operation[AccountState, Account]{"account/state"}
-	SetMechanisms  = Operation[AccountMechanisms, Account]{"account/mechanisms"}
+	AddAccount      = Operation[Credentials, Account]{"account/add"}
+	ImportAccounts  = Operation[[]Credentials, Imported]{"account/import"}
+	ListAccounts    = Operation[Nothing, []Account]{"account/list"}
+	ShowAccount     = Operation[Name, AccountDetails]{"account/show"}
+	SetPassword     = Operation[Credentials, Nothing]{"account/passwd"}
+	DeleteAccount   = Operation[Name, Account]{"account/delete"}
+	ForwardAccount  = Operation[Account, Account]{"account/forward"}
+	SetAccount      = Operation[AccountSettings, Account]{"account/set"}
+	SetPOP3         = Operation[POP3Settings, POP3Settings]{"account/pop3"}
+	UndeleteAccount = Operation[AccountRename, Account]{"account/undelete"}
+	ListDeleted     = Operation[Nothing, []Account]{"account/deleted"}
+	RenameAccount   = Operation[AccountRename, Account]{"account/rename"}
+	ExportAccounts  = Operation[Nothing, []Credentials]{"account/export"}
+	SetState        = Operation[AccountState, Account]{"account/state"}
+	SetMechanisms   = Operation[AccountMechanisms, Account]{"account/mechanisms"}
 
 	AddApp        = Operation[AppPassword, AppPassword]{"account/app-password/add"}
 	ListApps      = Operation[Name, []AppPassword]{"account/app-password/list"}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"posthorn/internal/admin"
 	"posthorn/internal/directory"
@@ -24,7 +25,11 @@ type accountCommand struct {
 	Forward accountForward `cmd:"" help:"Send an account's mail on to other addresses."`
 	Set     accountSet     `cmd:"" help:"Change an account's settings."`
 	POP3    accountPOP3    `cmd:"" name:"pop3" help:"Show or change what POP3 clients see of an account."`
-	Delete  accountDelete  `cmd:"" help:"Delete an account."`
+	Rename  accountRename  `cmd:"" help:"Give an account another address; its mail stays."`
+	Export  accountExport  `cmd:"" help:"Write all accounts with the hashes of their passwords, as import reads them."`
+	Delete  accountDelete  `cmd:"" help:"Delete an account. For 30 days it can be brought back, with its mail."`
+
+	Undelete accountUndelete `cmd:"" help:"Bring an account back that was deleted."`
 
 	State         accountState         `cmd:"" help:"Say what an account may do: log in, send, get mail."`
 	Mechanisms    accountMechanisms    `cmd:"" help:"Say with which mechanisms an account cannot be logged in to."`
@@ -98,9 +103,14 @@ func (c *accountImport) read(e *environment) ([]admin.Credentials, error) {
 	return accounts, nil
 }
 
-type accountList struct{}
+type accountList struct {
+	Deleted bool `help:"Those that were deleted, and can be brought back."`
+}
 
 func (c *accountList) Run(e *environment) error {
+	if c.Deleted {
+		return listDeleted(e)
+	}
 	accounts, err := call(e, admin.ListAccounts, admin.Nothing{})
 	if err != nil {
 		return err
@@ -241,7 +251,10 @@ func (c *accountDelete) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	return e.print(account, func(w io.Writer) { fmt.Fprintln(w, "deleted", account.Address) })
+	return e.print(account, func(w io.Writer) {
+		fmt.Fprintf(w, "deleted %s; until %s it can be brought back: posthorn account undelete %s\n",
+			account.Address, account.Deleted.Add(directory.KeepDeleted).Format(time.DateOnly), account.Address)
+	})
 }
 
 // done says that something was done to something: {"verb": "object"} or a sentence.

@@ -96,6 +96,7 @@ func (s *script) plain(text string) string {
 	text = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)`).ReplaceAllString(text, "TIME")
 	text = regexp.MustCompile(`ph\d{8}([re])`).ReplaceAllString(text, "phYYYYMMDD$1")
 	text = regexp.MustCompile(`p=[A-Za-z0-9+/=]{40,}(" "[A-Za-z0-9+/=]+)*`).ReplaceAllString(text, "p=KEY")
+	text = regexp.MustCompile(`\$argon2id\$\S+?("?\n)`).ReplaceAllString(text, "HASH$1")
 	text = regexp.MustCompile(`\b([0-9a-z]{4}-){4}[0-9a-z]{4}\b`).ReplaceAllString(text, "APP-PASSWORD")
 	return regexp.MustCompile(`\d{4}-\d\d-\d\d`).ReplaceAllString(text, "DATE")
 }

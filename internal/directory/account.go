@@ -20,6 +20,7 @@ type Account struct {
 	State    State
 	Reason   string    // of the state, for the operator; "": none was given
 	Since    time.Time // of the state; zero: since ever
+	Deleted  time.Time // zero: it is there
 	Off      []string  // mechanisms of SASL that it cannot be logged in to with, upper case
 	Created  time.Time
 	Forward  []addr.Address // get its mail, too, or instead; see SetForward
@@ -28,6 +29,7 @@ type Account struct {
 	POP3     POP3
 
 	credential string
+	removing   bool // its mail is being removed
 }
 
 // KeepsMail says that its mail, forwarded or not, goes into its mailbox.
@@ -35,6 +37,10 @@ func (a *Account) KeepsMail() bool { return !a.NoCopy || len(a.Forward) == 0 }
 
 // Scheme is how the account's password is hashed, "ARGON2ID".
 func (a Account) Scheme() string { return credential.SchemeOf(a.credential) }
+
+// Hash is what is kept of the account's password, {SCHEME}hash, as AddAccount takes it.
+// It is for whoever moves accounts to another server.
+func (a Account) Hash() string { return a.credential }
 
 // AddAccount makes an account. The password is plain text, which is hashed, or
 // {SCHEME}hash (see Schemes). Kinds of errors: Invalid, NotFound (the domain), Exists.
@@ -99,7 +105,8 @@ func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
 
 func putAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
-		Address: a.Address.String(), Credential: a.credential, Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off, Created: a.Created,
+		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
+		Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off,
 		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language,
 	}
 	if a.POP3 != (POP3{}) {
@@ -167,7 +174,8 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 		return Account{}, fault.New(fault.Corrupt, "directory: account %d forwards: %w", id, err)
 	}
 	account := Account{
-		ID: id, Address: address, State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Created: rec.Created,
+		ID: id, Address: address, Created: rec.Created, Deleted: rec.Deleted, removing: rec.Removing,
+		State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off,
 		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, credential: rec.Credential,
 	}
 	if rec.POP3 != nil {
@@ -187,6 +195,9 @@ func scanAccounts(r kv.Reader, fn func(Account) bool) error {
 	err := r.Scan(kv.Prefix([]byte{accountPrefix}), func(key, value []byte) bool {
 		rec, err := decode[accountRecord](key, value)
 		if err == nil {
+			if !rec.Deleted.IsZero() {
+				return true
+			}
 			var a Account
 			if a, err = accountOf(AccountID(binary.BigEndian.Uint64(key[1:])), rec); err == nil {
 				return fn(a)
@@ -232,30 +243,4 @@ func (d *Directory) change(ctx context.Context, address addr.Address, fn func(*A
 		fn(&account)
 		return putAccount(w, account)
 	})
-}
-
-// DeleteAccount removes an account and returns what it was. Its mail is the
-// store's to remove. Kinds of errors: NotFound, InUse (something points to it).
-func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Account, error) {
-	address, err := canonical(address)
-	if err != nil {
-		return Account{}, err
-	}
-	var account Account
-	err = d.update(ctx, func(w kv.Writer) (err error) {
-		if account, err = findAccount(w, address); err != nil {
-			return err
-		}
-		if err := mustNotBeTarget(w, account.Address); err != nil {
-			return err
-		}
-		if err := w.Delete(nameKey(account.Address)); err != nil {
-			return err
-		}
-		if err := w.Delete(secretsKey(account.ID)); err != nil {
-			return err
-		}
-		return w.Delete(accountKey(account.ID))
-	})
-	return account, err
 }

@@ -98,6 +98,9 @@ func mustNotBeTarget(r kv.Reader, address addr.Address) error {
 		return err
 	}
 	return scan(r, kv.Prefix([]byte{accountPrefix}), func(_ []byte, account accountRecord) error {
+		if !account.Deleted.IsZero() {
+			return nil
+		}
 		if yes, err := points(account.Forward...); err != nil || yes && account.Address != address.String() {
 			return orInUse(err, "account %s forwards to %s; end that first: posthorn account forward %s --none", account.Address, address, account.Address)
 		}

@@ -69,6 +69,8 @@ type accountRecord struct {
 	Reason     string    `json:"reason,omitempty"`
 	Since      time.Time `json:"since,omitzero"`
 	Off        []string  `json:"off,omitempty"`
+	Deleted    time.Time `json:"deleted,omitzero"`
+	Removing   bool      `json:"removing,omitempty"` // it cannot be brought back any more
 	Created    time.Time `json:"created"`
 	Forward    []string  `json:"forward,omitempty"` // addresses that get a copy of its mail
 	NoCopy     bool      `json:"no_copy,omitempty"` // or get it instead

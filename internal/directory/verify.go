@@ -17,7 +17,7 @@ import (
 //
 //   - every record can be read;
 //   - an address that names an account names one that is there, and whose own
-//     address it is; every account is named;
+//     address it is; every account is named, unless it was deleted;
 //   - no account's number is higher than the last one given;
 //   - every address is in a domain that is ours and no alias of another;
 //   - a domain that is an alias is one of a domain that is none;
@@ -174,7 +174,10 @@ func (v *verification) checkAccounts() {
 		}
 	}
 	for id, account := range v.accounts {
-		if !named[id] {
+		switch gone := !account.Deleted.IsZero(); {
+		case gone && named[id]:
+			v.report("account %d (%s) is deleted, but named by an address", id, account.Address)
+		case !gone && !named[id]:
 			v.report("account %d (%s) is named by no address", id, account.Address)
 		}
 		if id > v.last {
@@ -184,7 +187,7 @@ func (v *verification) checkAccounts() {
 			v.report("mail of account %s expires after %d days, sooner than that of any", account.Address, p.Expire)
 		}
 		for _, target := range account.Forward {
-			if !v.exists(target) {
+			if account.Deleted.IsZero() && !v.exists(target) {
 				v.report("account %s forwards to %s, which does not exist", account.Address, target)
 			}
 		}

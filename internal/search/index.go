@@ -286,6 +286,13 @@ func (x *Index) Rebuild(ctx context.Context, id store.AccountID) error {
 	return err
 }
 
+// Remove drops the index of an account that is no more.
+func (x *Index) Remove(ctx context.Context, id store.AccountID) error {
+	return x.engine.Update(ctx, []kv.Shard{shardOf(id)}, func(tx kv.Tx) error {
+		return tx.In(shardOf(id)).DeleteRange(nil, nil)
+	})
+}
+
 // RebuildAll is Rebuild for every account that has an index, and tells how many.
 func (x *Index) RebuildAll(ctx context.Context) (n int, err error) {
 	err = x.each(ctx, func(id store.AccountID) error {

@@ -137,7 +137,7 @@ func (a *Account) view(ctx context.Context, fn func(r kv.Reader) error) error {
 }
 
 // knownAccounts remembers accounts that have come into being, so that not every
-// look at one has to begin with that question. An account never goes away.
+// look at one has to begin with that question.
 type knownAccounts struct {
 	mu  sync.RWMutex
 	ids map[AccountID]struct{}
@@ -160,6 +160,12 @@ func (k *knownAccounts) add(id AccountID) {
 		k.ids = make(map[AccountID]struct{})
 	}
 	k.ids[id] = struct{}{}
+}
+
+func (k *knownAccounts) drop(id AccountID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.ids, id)
 }
 
 const accountShards = "a/"
