@@ -46,6 +46,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, ListDeleted, a.listDeleted)
 	handle(mux, RenameAccount, a.renameAccount)
 	handle(mux, ExportAccounts, a.exportAccounts)
+	handle(mux, SetRetention, a.setRetention)
 	handle(mux, SetState, a.setState)
 	handle(mux, SetMechanisms, a.setMechanisms)
 	handle(mux, AddApp, a.addApp)

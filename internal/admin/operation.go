@@ -39,6 +39,7 @@ var (
 	ListDeleted     = Operation[Nothing, []Account]{"account/deleted"}
 	RenameAccount   = Operation[AccountRename, Account]{"account/rename"}
 	ExportAccounts  = Operation[Nothing, []Credentials]{"account/export"}
+	SetRetention    = Operation[Retention, Retention]{"account/retention"}
 	SetState        = Operation[AccountState, Account]{"account/state"}
 	SetMechanisms   = Operation[AccountMechanisms, Account]{"account/mechanisms"}
 

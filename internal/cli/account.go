@@ -31,6 +31,7 @@ type accountCommand struct {
 
 	Undelete accountUndelete `cmd:"" help:"Bring an account back that was deleted."`
 
+	Retention     accountRetention     `cmd:"" help:"Say after how many days messages in a mailbox are deleted."`
 	State         accountState         `cmd:"" help:"Say what an account may do: log in, send, get mail."`
 	Mechanisms    accountMechanisms    `cmd:"" help:"Say with which mechanisms an account cannot be logged in to."`
 	AppPassword   accountApp           `cmd:"" help:"Passwords for single mail programs."`

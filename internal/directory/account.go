@@ -27,6 +27,8 @@ type Account struct {
 	NoCopy   bool           // instead
 	Language string         // as in RFC 5646, "zh-CN"; "": not known
 	POP3     POP3
+	// Retention says after how many days messages in a mailbox are deleted; see SetRetention.
+	Retention map[string]int
 
 	credential string
 	removing   bool // its mail is being removed
@@ -106,7 +108,7 @@ func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
 func putAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
-		Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off,
+		Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off, Retention: a.Retention,
 		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language,
 	}
 	if a.POP3 != (POP3{}) {
@@ -175,7 +177,7 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 	}
 	account := Account{
 		ID: id, Address: address, Created: rec.Created, Deleted: rec.Deleted, removing: rec.Removing,
-		State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off,
+		State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Retention: rec.Retention,
 		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, credential: rec.Credential,
 	}
 	if rec.POP3 != nil {

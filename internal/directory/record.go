@@ -62,20 +62,21 @@ type nameRecord struct {
 }
 
 type accountRecord struct {
-	Address    string    `json:"address"`
-	Credential string    `json:"credential"`         // {SCHEME}hash
-	Disabled   bool      `json:"disabled,omitempty"` // StateDisabled, as it was first written
-	State      State     `json:"state,omitempty"`
-	Reason     string    `json:"reason,omitempty"`
-	Since      time.Time `json:"since,omitzero"`
-	Off        []string  `json:"off,omitempty"`
-	Deleted    time.Time `json:"deleted,omitzero"`
-	Removing   bool      `json:"removing,omitempty"` // it cannot be brought back any more
-	Created    time.Time `json:"created"`
-	Forward    []string  `json:"forward,omitempty"` // addresses that get a copy of its mail
-	NoCopy     bool      `json:"no_copy,omitempty"` // or get it instead
-	Language   string    `json:"language,omitempty"`
-	POP3       *POP3     `json:"pop3,omitempty"`
+	Address    string         `json:"address"`
+	Credential string         `json:"credential"`         // {SCHEME}hash
+	Disabled   bool           `json:"disabled,omitempty"` // StateDisabled, as it was first written
+	State      State          `json:"state,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+	Since      time.Time      `json:"since,omitzero"`
+	Off        []string       `json:"off,omitempty"`
+	Retention  map[string]int `json:"retention,omitempty"`
+	Deleted    time.Time      `json:"deleted,omitzero"`
+	Removing   bool           `json:"removing,omitempty"` // it cannot be brought back any more
+	Created    time.Time      `json:"created"`
+	Forward    []string       `json:"forward,omitempty"` // addresses that get a copy of its mail
+	NoCopy     bool           `json:"no_copy,omitempty"` // or get it instead
+	Language   string         `json:"language,omitempty"`
+	POP3       *POP3          `json:"pop3,omitempty"`
 }
 
 type sequenceRecord struct {

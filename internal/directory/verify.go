@@ -83,7 +83,7 @@ func (v *verification) record(key, value []byte) error {
 		v.accounts[AccountID(binary.BigEndian.Uint64(key[1:]))] = rec
 		if err == nil {
 			_, err = credential.ParseHash(rec.Credential)
-			err = cmp.Or(err, rec.State.check(), checkMechanisms(rec.Off))
+			err = cmp.Or(err, rec.State.check(), checkMechanisms(rec.Off), checkRetention(rec.Retention))
 		}
 		if err != nil {
 			return fmt.Errorf("account %s: %w", rec.Address, err)

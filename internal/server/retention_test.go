@@ -1,0 +1,37 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"posthorn/internal/admin"
+	"posthorn/internal/config"
+)
+
+// TestRetention: a message is deleted after the days that its account gives its mailbox, by
+// name or by what the mailbox is for, and not before.
+func TestRetention(t *testing.T) {
+	h := openHouse(t, testConfig(t, config.Submission), "alice@example.test")
+	if err := h.submit("alice@example.test", "old", "alice@example.test"); err != nil {
+		t.Fatal(err)
+	}
+	h.inbox(1)
+	now := time.Now()
+	for _, step := range []struct {
+		days map[string]int
+		at   time.Time
+		left int
+	}{
+		{map[string]int{"Trash": 1, "Archive": 1}, now.AddDate(1, 0, 0), 1},
+		{map[string]int{"INBOX": 30}, now.AddDate(0, 0, 29), 1},
+		{map[string]int{"INBOX": 30}, now.AddDate(0, 0, 31), 0},
+	} {
+		ask(h, admin.SetRetention, admin.Retention{Address: "alice@example.test", Days: step.days})
+		if err := h.data.deleteOld(t.Context(), step.at); err != nil {
+			t.Fatal(err)
+		}
+		if left := h.count(); left != step.left {
+			t.Errorf("with %v at %v there are %d messages, want %d", step.days, step.at, left, step.left)
+		}
+	}
+}
