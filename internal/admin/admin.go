@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/audit"
 	"posthorn/internal/certs"
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
@@ -131,6 +132,7 @@ type Options struct {
 	Store     *store.Store
 	Queue     *queue.Queue
 	History   *history.History
+	Audit     *audit.Log
 	Index     *search.Index
 	Keeper    *certs.Keeper
 	Site      func() dnszone.Site  // what the world is to know of the server

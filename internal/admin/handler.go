@@ -22,7 +22,7 @@ type failure struct {
 
 // Handler answers requests for all operations.
 func (a *Admin) Handler() http.Handler {
-	mux := http.NewServeMux()
+	mux := bound{http.NewServeMux(), a}
 	handle(mux, AddDomain, a.addDomain)
 	handle(mux, ListDomains, a.listDomains)
 	handle(mux, DeleteDomain, a.deleteDomain)
@@ -66,6 +66,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, ShowQueue, a.showQueue)
 	handle(mux, OperateQueue, a.operateQueue)
 	handle(mux, SearchHistory, a.searchHistory)
+	handle(mux, SearchAudit, a.searchAudit)
 	handle(mux, RebuildIndex, a.rebuildIndex)
 	handle(mux, ListCertificates, a.listCertificates)
 	handle(mux, RenewCertificate, a.renewCertificate)
@@ -79,8 +80,14 @@ func (a *Admin) Handler() http.Handler {
 	return mux
 }
 
+// bound is what operations are bound to, and who writes down what they change.
+type bound struct {
+	*http.ServeMux
+	admin *Admin
+}
+
 // handle binds an operation to what carries it out.
-func handle[Request, Response any](mux *http.ServeMux, op Operation[Request, Response], do func(context.Context, Request) (Response, error)) {
+func handle[Request, Response any](mux bound, op Operation[Request, Response], do func(context.Context, Request) (Response, error)) {
 	mux.HandleFunc("POST "+pathPrefix+op.path, func(w http.ResponseWriter, r *http.Request) {
 		var request Request
 		if err := json.NewDecoder(r.Body).Decode(&request); err != nil && !errors.Is(err, io.EOF) {
@@ -88,6 +95,7 @@ func handle[Request, Response any](mux *http.ServeMux, op Operation[Request, Res
 			return
 		}
 		response, err := do(r.Context(), request)
+		mux.admin.note(r.Context(), op.path, request, err)
 		answer(w, response, err)
 	})
 }

@@ -63,6 +63,7 @@ var (
 	OperateQueue = Operation[QueueOrder, QueueAffected]{"queue/operate"}
 
 	SearchHistory = Operation[HistoryQuery, HistoryAnswer]{"history/search"}
+	SearchAudit   = Operation[AuditQuery, AuditAnswer]{"audit/search"}
 
 	RebuildIndex = Operation[Name, IndexRebuilt]{"index/rebuild"}
 

@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"internal/store": 4, "internal/queue": 4, "internal/tlsrpt": 4, "internal/directory": 4, "internal/filter": 4,
 	"internal/dnszone": 4, "internal/history": 4,
 
+	"internal/audit":   5,
 	"internal/deliver": 5, "internal/search": 5, "internal/login": 5,
 
 	"internal/inbound": 6, "internal/outbound": 6,

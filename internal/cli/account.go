@@ -24,6 +24,7 @@ type accountCommand struct {
 	Enable  accountEnable  `cmd:"" help:"Open an account again, whatever its state."`
 	Forward accountForward `cmd:"" help:"Send an account's mail on to other addresses."`
 	Set     accountSet     `cmd:"" help:"Change an account's settings."`
+	Logins  accountLogins  `cmd:"" help:"Show who logged in to an account, and who failed to."`
 	POP3    accountPOP3    `cmd:"" name:"pop3" help:"Show or change what POP3 clients see of an account."`
 	Rename  accountRename  `cmd:"" help:"Give an account another address; its mail stays."`
 	Export  accountExport  `cmd:"" help:"Write all accounts with the hashes of their passwords, as import reads them."`

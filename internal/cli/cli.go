@@ -53,6 +53,7 @@ type commands struct {
 	Alias    aliasCommand       `cmd:"" help:"Aliases: addresses whose mail goes to others."`
 	Queue    queueCommand       `cmd:"" help:"The queue: mail that other servers still have to take."`
 	History  historyCommand     `cmd:"" help:"What happened to messages, and why."`
+	Audit    auditCommand       `cmd:"" help:"Who logged in, what was changed and deleted, and by whom."`
 	Sendmail sendmailCommand    `cmd:"" passthrough:"" help:"Send a message from standard input, as the program of that name does."`
 	Undelete undeleteCommand    `cmd:"" help:"Bring back mail that was deleted."`
 	Index    indexCommand       `cmd:"" help:"The search index: what SEARCH finds text with."`

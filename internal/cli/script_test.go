@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -94,6 +95,10 @@ func (s *script) command(args []string) {
 func (s *script) plain(text string) string {
 	text = strings.ReplaceAll(text, s.dir, "DIR")
 	text = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)`).ReplaceAllString(text, "TIME")
+	if u, err := user.Current(); err == nil {
+		text = strings.ReplaceAll(text, "TIME  "+u.Username+" ", "TIME  OPERATOR ")
+		text = strings.ReplaceAll(text, `"by": "`+u.Username+`"`, `"by": "OPERATOR"`)
+	}
 	text = regexp.MustCompile(`ph\d{8}([re])`).ReplaceAllString(text, "phYYYYMMDD$1")
 	text = regexp.MustCompile(`p=[A-Za-z0-9+/=]{40,}(" "[A-Za-z0-9+/=]+)*`).ReplaceAllString(text, "p=KEY")
 	text = regexp.MustCompile(`\$argon2id\$\S+?("?\n)`).ReplaceAllString(text, "HASH$1")

@@ -38,6 +38,7 @@ type Config struct {
 	Reports    TLSReports
 	Relay      Relay
 	History    History
+	Audit      Audit
 	POP3       POP3Settings
 	Search     Search
 	IMAP       IMAPSettings
@@ -281,6 +282,13 @@ type POP3Settings struct {
 	LoginDelay time.Duration // between two logins to an account; 0: none
 }
 
+// Audit says where it is written down who did what.
+type Audit struct {
+	Days   int    // that it is kept; 0: nothing is
+	File   string // lines of JSON go there, too; "": they do not
+	Syslog string // udp:HOST:PORT, tcp:HOST:PORT or unix:PATH; ""
+}
+
 // Search says how mail is searched.
 type Search struct {
 	Index bool // accounts that are searched get an index of all words
@@ -361,6 +369,7 @@ func Default() Config {
 			Connections: 20,
 		},
 		History: History{Days: 14},
+		Audit:   Audit{Days: 90},
 		Search:  Search{Index: true},
 		Limits: Limits{
 			MaxMessageSize: 50_000_000,

@@ -104,6 +104,7 @@ func full() Config {
 		Reports: TLSReports{"tls@example.test"},
 		IMAP:    IMAPSettings{Administrators: []string{"admin@example.test"}, MessageLimit: 1000, Referrals: []string{"bob@example.test imap://bob@imap.example.org/"}},
 		Relay:   Relay{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}},
+		Audit:   Audit{7, "/var/log/audit.jsonl", "udp:192.0.2.1:514"},
 		POP3:    POP3Settings{30, 5 * time.Minute},
 		Lists:   Lists{Allow: []string{"/etc/allow"}, Deny: []string{"/etc/deny", "/var/lib/deny.d"}},
 		Limits: Limits{

@@ -89,6 +89,20 @@ func (c *Config) mailTables() []table {
 				doc: "How many days it is kept: about 150 bytes an event, of which a message has one to three. 0 keeps nothing.",
 			},
 		}},
+		{"audit", "Who logged in and failed to, what operators changed and users deleted, for `posthorn audit`.", []field{
+			{
+				name: "days", value: count(&c.Audit.Days, 0, 3650),
+				doc: "How many days it is kept: about 100 bytes an entry. 0 keeps nothing.",
+			},
+			{
+				name: "file", value: path(&c.Audit.File), example: `"audit.jsonl"`,
+				doc: "Write it to this file, too, as lines of JSON; each day's is put aside as audit-2026-11-22.jsonl and removed after so many days.",
+			},
+			{
+				name: "syslog", value: text(&c.Audit.Syslog, isSyslog), example: `"unix:/dev/log"`,
+				doc: "And to a syslog server (RFC 5424): unix:/dev/log, udp:HOST:PORT or tcp:HOST:PORT.",
+			},
+		}},
 		{"pop3", "What holds for all who fetch mail by POP3; `posthorn account pop3` has the settings of each account.", []field{
 			{
 				name: "expire", value: orNever(&c.POP3.Expire, 3650), example: "30",

@@ -359,3 +359,13 @@ func isLabel(s string) bool {
 		return r != '-' && !('a' <= r && r <= 'z') && !('A' <= r && r <= 'Z') && !('0' <= r && r <= '9')
 	})
 }
+
+// isSyslog says what is wrong with where syslog is to be.
+func isSyslog(s string) error {
+	network, address, _ := strings.Cut(s, ":")
+	_, _, badPort := net.SplitHostPort(address)
+	if network == "unix" && filepath.IsAbs(address) || (network == "udp" || network == "tcp") && badPort == nil {
+		return nil
+	}
+	return wantError(s, "a syslog server; want unix:/dev/log, udp:HOST:PORT or tcp:HOST:PORT")
+}

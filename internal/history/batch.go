@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"posthorn/internal/kv"
@@ -9,7 +10,7 @@ import (
 	"posthorn/internal/record"
 )
 
-// The keys of a day's shard, "h/2026-11-22" in UTC. A batch is written once, and
+// The keys of a day's shard, "h/2026-11-22" in UTC ("h" may be another stream). A batch is written once, and
 // belongs to the day of its first event; name is the moment of that in milliseconds
 // (8 bytes), the process that wrote it (8 bytes of chance) and a number (4 bytes), so
 // that names sort by time and no two processes ever have the same.
@@ -21,12 +22,18 @@ const (
 	indexKey = 'I'
 )
 
-const (
-	shardPrefix = "h/"
-	dayFormat   = "2006-01-02"
-)
+const dayFormat = "2006-01-02"
 
-func shardOf(at time.Time) kv.Shard { return kv.Shard(shardPrefix + at.UTC().Format(dayFormat)) }
+// shardOf is the shard of a day.
+func (h *History) shardOf(at time.Time) kv.Shard {
+	return kv.Shard(h.prefix + at.UTC().Format(dayFormat))
+}
+
+// dayOf is when the day of a shard began.
+func (h *History) dayOf(shard kv.Shard) (time.Time, bool) {
+	day, err := time.Parse(dayFormat, strings.TrimPrefix(string(shard), h.prefix))
+	return day, err == nil
+}
 
 // name is the name of a batch.
 type name [8 + 8 + 4]byte

@@ -104,7 +104,7 @@ func (h *History) catchUp() {
 // report tells how many bytes a stored event has.
 func (h *History) report(b *testing.B) {
 	bytes, events, indexes := 0, 0, 0
-	err := h.engine.Shards(context.Background(), shardPrefix, func(s kv.Shard) bool {
+	err := h.engine.Shards(context.Background(), h.prefix, func(s kv.Shard) bool {
 		return h.engine.View(context.Background(), s, func(r kv.Reader) error {
 			return r.Scan(kv.Range{}, func(k, v []byte) bool {
 				bytes += len(k) + len(v)

@@ -21,12 +21,21 @@ const (
 )
 
 // The texts of an event, by their place in a record.
-const numTexts = 15
+const numTexts = 18
+
+// textBit is the flag of a text. Those that have come later are behind the others.
+func textBit(i int) uint64 {
+	if i < firstTexts {
+		return 1 << i
+	}
+	return lateTexts << (i - firstTexts)
+}
 
 func textsOf(e *obs.Event) [numTexts]string {
 	return [numTexts]string{
 		e.Message, e.Related, e.MessageID, e.Conn, e.Protocol, e.Hello, e.User, e.TLS, e.From,
 		e.Rule, e.Reply, e.Error, e.Destination, e.Host, e.Action,
+		e.By, e.Folder, e.Detail,
 	}
 }
 
@@ -34,6 +43,7 @@ func setTexts(e *obs.Event, t *[numTexts]string) {
 	for i, p := range []*string{
 		&e.Message, &e.Related, &e.MessageID, &e.Conn, &e.Protocol, &e.Hello, &e.User, &e.TLS, &e.From,
 		&e.Rule, &e.Reply, &e.Error, &e.Destination, &e.Host, &e.Action,
+		&e.By, &e.Folder, &e.Detail,
 	} {
 		*p = t[i]
 	}
@@ -48,25 +58,28 @@ type before struct {
 	at     int64  // Unix microseconds
 }
 
-// The flags of a record, behind the bits of the texts that it has.
+// The flags of a record, behind the bits of the first texts that it has.
 const (
-	hasRemote = 1 << (numTexts + iota)
+	firstTexts = 15
+	hasRemote  = 1 << (firstTexts + iota - 1)
 	hasTo
 	hasSize
 	hasTook
 	hasAttempts
 	hasNext
 	inMailbox
+	hasCount
+	lateTexts // and on
 )
 
 // flags says what an event has, and what of that is the same as before.
 func (b *before) flags(e *obs.Event, texts *[numTexts]string, remote netip.Addr) (has, same uint64) {
 	for i, text := range texts {
 		if text != "" {
-			has |= 1 << i
+			has |= textBit(i)
 		}
 		if text == b.texts[i] {
-			same |= has & (1 << i)
+			same |= has & textBit(i)
 		}
 	}
 	for _, flag := range [...]struct {
@@ -80,6 +93,7 @@ func (b *before) flags(e *obs.Event, texts *[numTexts]string, remote netip.Addr)
 		{hasAttempts, e.Attempts > 0},
 		{hasNext, !e.Next.IsZero()},
 		{inMailbox, e.Mailbox},
+		{hasCount, e.Count > 0},
 	} {
 		if flag.set {
 			has |= flag.bit
@@ -102,7 +116,7 @@ func (b *before) encode(c *record.Encoder, e *obs.Event) {
 	c.Int(at - b.at)
 	b.at = at
 	for i := range texts {
-		if has&^same&(1<<i) != 0 {
+		if has&^same&textBit(i) != 0 {
 			b.texts[i] = encodeText(c, b.texts[i], texts[i])
 		}
 	}
@@ -126,6 +140,7 @@ func (b *before) encode(c *record.Encoder, e *obs.Event) {
 		{hasTook, int64(e.Took / time.Microsecond)},
 		{hasAttempts, int64(e.Attempts)},
 		{hasNext, e.Next.UnixMicro() - at},
+		{hasCount, int64(e.Count)},
 	} {
 		if has&number.bit != 0 {
 			c.Int(number.value)
@@ -170,7 +185,7 @@ func (b *before) decode(d *record.Decoder) *obs.Event {
 	e.Time = time.UnixMicro(b.at)
 	var texts [numTexts]string
 	for i := range texts {
-		switch bit := uint64(1) << i; {
+		switch bit := textBit(i); {
 		case has&bit == 0:
 			continue
 		case same&bit == 0:
@@ -203,6 +218,7 @@ func (b *before) decode(d *record.Decoder) *obs.Event {
 	if next := number(hasNext); has&hasNext != 0 {
 		e.Next = time.UnixMicro(b.at + next)
 	}
+	e.Count = int(number(hasCount))
 	e.Mailbox = has&inMailbox != 0
 	return e
 }

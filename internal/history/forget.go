@@ -12,8 +12,8 @@ import (
 func (h *History) Forget(ctx context.Context) error {
 	end := time.Now().AddDate(0, 0, -h.Days())
 	var over []kv.Shard
-	if err := h.engine.Shards(ctx, shardPrefix, func(shard kv.Shard) bool {
-		day, ok := dayOf(shard)
+	if err := h.engine.Shards(ctx, h.prefix, func(shard kv.Shard) bool {
+		day, ok := h.dayOf(shard)
 		if ok && !day.AddDate(0, 0, 1).After(end) {
 			over = append(over, shard)
 		}
@@ -26,7 +26,7 @@ func (h *History) Forget(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		h.log.InfoContext(ctx, "a day of the history is over and deleted", "day", string(shard[len(shardPrefix):]), "kept", h.Days())
+		h.log.InfoContext(ctx, "a day of the history is over and deleted", "day", string(shard[len(h.prefix):]), "kept", h.Days())
 	}
 	return nil
 }

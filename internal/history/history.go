@@ -11,7 +11,8 @@
 // and what is a second old, into the shard of their day: the events and a small index
 // (index.go). Search (search.go) reads the indexes of the days in question, opens the
 // batches that may have what it looks for, and puts the events together to lives of
-// messages (life.go). Forget deletes the days that are over.
+// messages (life.go); List gives them as they are (list.go). Forget deletes the days that
+// are over.
 //
 // Invariants: Record never blocks on the engine, and takes bounded memory; a batch is
 // written once, by one process, under a name that no other has; what Record was given
@@ -19,6 +20,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -34,6 +36,7 @@ type Options struct {
 	Engine kv.Engine
 	Logger *slog.Logger // default: discards
 	Days   int          // that events are kept; 0: nothing is recorded
+	Stream string       // of several that one engine has: "h" unless set
 	// Began says when a message began, by its name; false if that cannot be told. With
 	// it Search reads less. Default: it cannot be told.
 	Began func(message string) (time.Time, bool)
@@ -45,6 +48,7 @@ type History struct {
 	engine  kv.Engine
 	log     *slog.Logger
 	began   func(string) (time.Time, bool)
+	prefix  string // of the shards
 	process uint64 // names this History among all that write to the engine
 
 	kick   chan struct{} // tells the writer that there is something to write
@@ -70,7 +74,7 @@ func New(o Options) *History {
 	ctx, cut := context.WithCancel(context.Background())
 	h := &History{
 		engine: o.Engine, log: o.Logger, began: o.Began, process: rand.Uint64(), days: o.Days,
-		kick: make(chan struct{}, 1), stop: make(chan struct{}), cut: cut,
+		prefix: cmp.Or(o.Stream, "h") + "/", kick: make(chan struct{}, 1), stop: make(chan struct{}), cut: cut,
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

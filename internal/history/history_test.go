@@ -406,7 +406,7 @@ func TestDamage(t *testing.T) {
 			h.Record(accepted(n))
 			time.Sleep(2 * time.Second)
 		}
-		shard := shardOf(time.Now())
+		shard := h.shardOf(time.Now())
 		must(t, engine.Update(t.Context(), []kv.Shard{shard}, func(tx kv.Tx) error {
 			w := tx.In(shard)
 			var keys [][]byte

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"posthorn/internal/fault"
@@ -64,8 +63,8 @@ type search struct {
 
 // days finds the days that there are.
 func (s *search) days(ctx context.Context) error {
-	err := s.history.engine.Shards(ctx, shardPrefix, func(shard kv.Shard) bool {
-		day, ok := dayOf(shard)
+	err := s.history.engine.Shards(ctx, s.history.prefix, func(shard kv.Shard) bool {
+		day, ok := s.history.dayOf(shard)
 		if !ok {
 			return true
 		}
@@ -82,14 +81,8 @@ func (s *search) days(ctx context.Context) error {
 	return err
 }
 
-// dayOf is when the day of a shard began.
-func dayOf(shard kv.Shard) (time.Time, bool) {
-	day, err := time.Parse(dayFormat, strings.TrimPrefix(string(shard), shardPrefix))
-	return day, err == nil
-}
-
-// find calls fn with the events that have one of the tokens, batch by batch, the
-// latest first, each batch in its order, until fn returns false; none from
+// find calls fn with the events that have one of the tokens (without any: with all),
+// batch by batch, the latest first, each batch in its order, until fn returns false; none from
 // batches that began before a time.
 func (s *search) find(ctx context.Context, wanted []token, from time.Time, fn func([]*obs.Event) bool) error {
 	f := &finder{search: s, wanted: slices.Sorted(slices.Values(wanted)), marks: marksOf(wanted), from: from}
@@ -99,7 +92,7 @@ func (s *search) find(ctx context.Context, wanted []token, from time.Time, fn fu
 		}
 	}
 	for _, shard := range s.shards {
-		if day, _ := dayOf(shard); day.AddDate(0, 0, 1).Before(from.Add(-slack)) {
+		if day, _ := s.history.dayOf(shard); day.AddDate(0, 0, 1).Before(from.Add(-slack)) {
 			break
 		}
 		if more, err := f.shard(ctx, shard, fn); err != nil || !more {
@@ -117,13 +110,21 @@ type finder struct {
 	from   time.Time
 }
 
-// maxIndexes is how many indexes are read before the batches that they point to.
-const maxIndexes = 256
+// maxIndexes is how many indexes are read before the batches that they point to;
+// maxAtOnce where all of them point to one.
+const (
+	maxIndexes = 256
+	maxAtOnce  = 8
+)
 
 // shard goes through one day. It says whether there is more to do after it.
 func (f *finder) shard(ctx context.Context, shard kv.Shard, fn func([]*obs.Event) bool) (more bool, err error) {
 	first := newName(f.from.Add(-slack), 0, 0)
-	rest := kv.Range{From: first.key(indexKey), To: []byte{indexKey + 1}, Reverse: true, Limit: maxIndexes}
+	most := maxIndexes
+	if len(f.wanted) == 0 {
+		most = maxAtOnce
+	}
+	rest := kv.Range{From: first.key(indexKey), To: []byte{indexKey + 1}, Reverse: true, Limit: most}
 	if f.from.IsZero() {
 		rest.From = []byte{indexKey}
 	}
@@ -155,7 +156,7 @@ func (f *finder) shard(ctx context.Context, shard kv.Shard, fn func([]*obs.Event
 				return false, nil
 			}
 		}
-		if seen < maxIndexes {
+		if seen < most {
 			return true, nil
 		}
 		rest.To = last
@@ -166,6 +167,9 @@ func (f *finder) shard(ctx context.Context, shard kv.Shard, fn func([]*obs.Event
 func (f *finder) mayHave(n name, index []byte) bool {
 	if slices.ContainsFunc(f.waiting, func(b *batch) bool { return b.name == n }) {
 		return false // it was seen before it was written
+	}
+	if len(f.wanted) == 0 {
+		return true
 	}
 	has, err := indexHas(index, f.marks)
 	if err != nil {
@@ -196,7 +200,7 @@ func (f *finder) read(r kv.Reader, names []name) (batches [][]*obs.Event, err er
 func (f *finder) pick(n name, contents []byte) []*obs.Event {
 	var found []*obs.Event
 	err := readBatch(contents, func(e *obs.Event) {
-		has := false
+		has := len(f.wanted) == 0
 		tokens(e, func(t token) {
 			if !has {
 				_, has = slices.BinarySearch(f.wanted, t)
@@ -213,5 +217,5 @@ func (f *finder) pick(n name, contents []byte) []*obs.Event {
 }
 
 func (f *finder) damaged(n name, err error) {
-	f.history.log.Error("a part of the history is damaged", "shard", shardOf(n.at()), "batch", n.at(), "error", err)
+	f.history.log.Error("a part of the history is damaged", "shard", f.history.shardOf(n.at()), "batch", n.at(), "error", err)
 }

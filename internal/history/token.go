@@ -79,6 +79,7 @@ func tokens(e *obs.Event, yield func(token)) {
 	}
 	addressTokens(e.From, yield)
 	addressTokens(e.User, yield)
+	addressTokens(e.By, yield)
 	for i := range e.To {
 		addressTokens(e.To[i].Address, yield)
 		for _, account := range e.To[i].Accounts {

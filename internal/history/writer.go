@@ -54,7 +54,7 @@ func (h *History) sealOpen() {
 // flush writes the sealed batches. What cannot be written stays.
 func (h *History) flush(ctx context.Context) error {
 	for group := h.take(); len(group) > 0; group = h.take() {
-		shard := shardOf(group[0].name.at())
+		shard := h.shardOf(group[0].name.at())
 		err := h.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error {
 			for _, b := range group {
 				if err := b.put(tx.In(shard)); err != nil {
@@ -78,7 +78,7 @@ func (h *History) take() []*batch {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for n < min(len(h.sealed), maxGroup) && shardOf(h.sealed[n].name.at()) == shardOf(h.sealed[0].name.at()) {
+	for n < min(len(h.sealed), maxGroup) && h.shardOf(h.sealed[n].name.at()) == h.shardOf(h.sealed[0].name.at()) {
 		n++
 	}
 	h.writing, h.sealed = h.sealed[:n:n], h.sealed[n:]

@@ -15,11 +15,7 @@ func (s *session) closeMailbox(ctx context.Context, _ *command) error {
 	m := s.box
 	// RFC 4314 §4: who may not expunge closes all the same.
 	if !m.readOnly && m.rights.Has(store.RightExpunge) {
-		err := m.account.Update(ctx, func(tx *store.Tx) error {
-			_, err := tx.Expunge(m.id, store.AllUIDs)
-			return err
-		})
-		if err != nil {
+		if err := s.expungeFrom(ctx, m, store.AllUIDs); err != nil {
 			return err
 		}
 	}

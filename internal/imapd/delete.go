@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
 
@@ -16,6 +17,7 @@ func (s *session) delete(ctx context.Context, _ *command) error {
 	}
 	name = withoutSeparator(name)
 	var id store.MailboxID
+	var messages int
 	p, err := s.place(ctx, name, store.RightDelete)
 	if err != nil {
 		return err
@@ -25,7 +27,7 @@ func (s *session) delete(ctx context.Context, _ *command) error {
 		if err != nil {
 			return err
 		}
-		id = found.ID
+		id, messages = found.ID, int(found.Messages)
 		return tx.DeleteMailbox(p.name)
 	})
 	switch {
@@ -34,6 +36,7 @@ func (s *session) delete(ctx context.Context, _ *command) error {
 	case err != nil:
 		return err
 	}
+	s.deleted(obs.Erased, p, messages)
 	if s.box != nil && s.box.account.ID() == p.account.ID() && s.box.id == id {
 		s.box = nil
 	}

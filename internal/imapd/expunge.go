@@ -32,10 +32,7 @@ func (s *session) expunge(ctx context.Context, c *command) error {
 	if err := m.require(store.RightExpunge); err != nil {
 		return err
 	}
-	return m.account.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.Expunge(m.id, uids)
-		return err
-	})
+	return s.expungeFrom(ctx, m, uids)
 }
 
 var errReadOnly = no("READ-ONLY", "The mailbox was opened read-only")

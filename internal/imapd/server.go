@@ -28,6 +28,7 @@ import (
 	"sync"
 
 	"posthorn/internal/login"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
@@ -36,10 +37,11 @@ import (
 type Options struct {
 	Store      *store.Store
 	Gate       *login.Gate
-	Directory  Directory // nil: nobody can share mailboxes
-	Index      Index     // nil: every search opens what it has to look into
-	Version    string    // for ID; empty: not told
-	Admin      string    // the address of whoever administers the server; empty: not told
+	Directory  Directory    // nil: nobody can share mailboxes
+	Recorder   obs.Recorder // is told what users delete; nil: nobody is
+	Index      Index        // nil: every search opens what it has to look into
+	Version    string       // for ID; empty: not told
+	Admin      string       // the address of whoever administers the server; empty: not told
 	Quirks     []Quirk
 	MaxMessage int64 // bytes an appended message may have; default 100 MiB
 
@@ -61,6 +63,7 @@ const (
 type Server struct {
 	store      *store.Store
 	gate       *login.Gate
+	recorder   obs.Recorder
 	index      Index
 	directory  Directory
 	version    string
@@ -79,7 +82,7 @@ func New(o Options) *Server {
 		o.MaxMessage = 100 << 20
 	}
 	return &Server{
-		store: o.Store, gate: o.Gate, index: o.Index, directory: o.Directory,
+		store: o.Store, gate: o.Gate, recorder: o.Recorder, index: o.Index, directory: o.Directory,
 		version: o.Version, admin: o.Admin, maxMessage: o.MaxMessage, quirks: o.Quirks,
 		limits: limits{o.MessageLimit, o.SaveLimit}, admins: o.Administrators, referrals: referrals(o.Referrals),
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // Event is one thing that happened to a message, or to somebody on the way to hand
-// one in. What is not known, or does not apply, is zero. It is both a line of the log
-// and an entry of the history.
+// one in: then it is both a line of the log and an entry of the history. Or it is what
+// somebody did to an account, and an entry of the audit trail. What is not known, or
+// does not apply, is zero.
 type Event struct {
 	Kind  EventKind
 	Time  time.Time
@@ -41,7 +42,12 @@ type Event struct {
 	Attempts    int       // made so far
 	Next        time.Time // when the next one is due
 	Mailbox     bool      // it is in a mailbox here, or the next server's
-	Action      string    // of a Notified: what the sender is told
+	Action      string    // of a Notified: what the sender is told; of a login: the mechanism; of an Administered: the operation
+
+	By     string // the operator who did it, "root (uid 0)"
+	Folder string // the mailbox that it was done to
+	Detail string // what exactly, in words; never a secret
+	Count  int    // to how many messages
 }
 
 // EventRecipient is one of those that an event is about.
@@ -83,6 +89,11 @@ const (
 	Deleted
 	// By ourselves.
 	Forwarded // User: the address of ours that passes it on; To: to whom; Related
+	// For the audit trail, as is AuthFailed: User, and who was connected.
+	LoggedIn     // Action: the mechanism
+	Administered // By, Action; User: the account or domain; Detail; Error
+	Expunged     // Folder, Count
+	Erased       // Folder: the mailbox itself; Count
 	numKinds
 )
 
@@ -93,6 +104,7 @@ var kindNames = [numKinds]string{
 	RecipientFailed: "recipient failed", BrokenOff: "message broken off", Accepted: "message accepted",
 	Delivered: "delivered", Deferred: "deferred", Failed: "failed", Expired: "expired", Notified: "notification sent",
 	Retried: "retried by the operator", Held: "held by the operator", Released: "released by the operator",
+	LoggedIn: "logged in", Administered: "administered", Expunged: "messages deleted", Erased: "mailbox deleted",
 	Forwarded: "passed on", Rerouted: "rerouted by the operator", Bounced: "bounced by the operator", Deleted: "deleted by the operator",
 }
 

@@ -168,8 +168,10 @@ func (s *session) take(ctx context.Context, id login.Identity) error {
 	}
 	if s.drop, err = openMaildrop(ctx, s.Store.Account(id.Account), settings); err != nil {
 		s.Locks.release(id.Account)
+		return err
 	}
-	return err
+	s.drop.user = id.Name
+	return nil
 }
 
 // leave gives the maildrop back.

@@ -13,6 +13,7 @@ import (
 // messages that nobody has read. A message's number is its place in that.
 type maildrop struct {
 	account  *store.Account
+	user     string // whose it is
 	settings Settings
 	snap     *store.Snapshot
 	shown    []uint32 // the sequence number of each message; nil: all of them are shown

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"posthorn/internal/login"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
@@ -37,6 +38,7 @@ type Options struct {
 
 	Accounts   Accounts      // how accounts want to be shown; nil: all alike
 	LoginDelay time.Duration // between two logins to an account; 0: none
+	Recorder   obs.Recorder  // is told what users delete; nil: nobody is
 }
 
 // Server speaks the protocol on any number of connections.

@@ -3,6 +3,8 @@ package pop3d
 import (
 	"context"
 	"fmt"
+
+	"posthorn/internal/obs"
 )
 
 // dele marks a message for deletion (RFC 1939 §5).
@@ -33,6 +35,22 @@ func (s *session) quit(ctx context.Context, _ string) (reply, error) {
 			s.conn.Log().Error("marked messages not removed", "messages", s.drop.marked, "error", err)
 			return failure(err), errQuit
 		}
+		s.deleted()
 	}
 	return "+OK Goodbye", errQuit
+}
+
+// deleted writes down what the user has deleted.
+func (s *session) deleted() {
+	if s.Recorder == nil || s.drop.removed == 0 {
+		return
+	}
+	folder := s.drop.settings.Folder
+	if folder == "" {
+		folder = "INBOX"
+	}
+	s.Recorder.Record(&obs.Event{
+		Kind: obs.Expunged, User: s.drop.user, Folder: folder, Count: s.drop.removed,
+		Protocol: "pop3", Remote: s.conn.RemoteAddr().Addr(), Conn: s.conn.ID(),
+	})
 }

@@ -26,6 +26,7 @@ func startControl(c *config.Config, a *admin.Admin, log *slog.Logger) (*control,
 		served: make(chan struct{}),
 		server: &http.Server{
 			Handler:           a.Handler(),
+			ConnContext:       admin.WithPeer,
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},

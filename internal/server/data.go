@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"posthorn/internal/admin"
+	"posthorn/internal/audit"
 	"posthorn/internal/blob"
 	"posthorn/internal/blob/fsblob"
 	"posthorn/internal/certs"
@@ -43,6 +44,7 @@ type Data struct {
 	Directory *directory.Directory
 	Queue     *queue.Queue
 	History   *history.History
+	Audit     *audit.Log
 	Index     *search.Index
 
 	engine  kv.Engine
@@ -101,6 +103,9 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.History = newHistory(c, engine, log)
 	d.metrics.Counts.Next = d.History
+	d.Audit = audit.New(audit.Options{
+		Engine: engine, Logger: log, Days: c.Audit.Days, File: c.Audit.File, Syslog: c.Audit.Syslog, Hostname: c.Hostname,
+	})
 	d.trail = obs.Trail{Log: log, Recorder: d.metrics.Counts}
 	d.Queue = queue.New(queue.Options{
 		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.metrics.Counts,
@@ -127,7 +132,7 @@ func (d *Data) Admin(ctx context.Context) *admin.Admin {
 // admin gives the operations, with one that accepts messages.
 func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error)) *admin.Admin {
 	return admin.New(admin.Options{
-		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Index: d.Index, Keeper: d.keeper,
+		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Keeper: d.keeper,
 		Site: d.site, Resolver: d.resolver, Send: send,
 	})
 }
@@ -137,6 +142,7 @@ func (d *Data) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), historyGrace)
 	defer cancel()
 	d.History.Close(ctx)
+	d.Audit.Close(ctx)
 	d.Directory.Close()
 	return errors.Join(d.engine.Close(), d.blobs.Close())
 }

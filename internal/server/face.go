@@ -84,6 +84,7 @@ func (s *Server) imap(o *wire.Options, set settings) {
 		Store:      s.data.Store,
 		Gate:       s.gate(set),
 		Directory:  people{s.data.Directory},
+		Recorder:   s.data.Audit,
 		Quirks:     quirks,
 		MaxMessage: set.Limits.MaxMessageSize,
 		Admin:      "postmaster@" + set.Hostname,

@@ -23,6 +23,7 @@ func (s *Server) pop3(o *wire.Options, set settings) {
 		Locks:      s.maildrops,
 		Accounts:   maildrops{s.data.Directory, set.POP3.Expire},
 		LoginDelay: set.POP3.LoginDelay,
+		Recorder:   s.data.Audit,
 	}).Serve
 }
 

@@ -48,6 +48,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.warnOfRestart(c)
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)
+	s.data.Audit.SetDays(c.Audit.Days)
 	s.resolver.Set(resolverOptions(c.DNS, s.log))
 	s.register.use(c.Lists)
 	s.relay.exchange(out)
@@ -132,6 +133,8 @@ func (s *Server) warnOfRestart(c *config.Config) {
 		"queue.enabled": c.Queue.Enabled != s.config.Queue.Enabled,
 		"metrics":       c.Metrics != s.config.Metrics,
 		"service":       c.Service != s.config.Service,
+		"audit.file":    c.Audit.File != s.config.Audit.File,
+		"audit.syslog":  c.Audit.Syslog != s.config.Audit.Syslog,
 		"log.format":    c.Log.Format != s.config.Log.Format,
 	} {
 		if changed {

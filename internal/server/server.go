@@ -135,7 +135,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	}
 	s.relay.start()
 	s.background = []*background{
-		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.History.Forget, s.relay.tidy), startMemory(),
+		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
 		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(s.keeper.Run),
 	}
 	if s.indexing {

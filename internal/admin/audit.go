@@ -1,0 +1,122 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/user"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"posthorn/internal/audit"
+	"posthorn/internal/obs"
+)
+
+// AuditQuery is what is looked for in the audit trail: what meets all of it.
+type AuditQuery struct {
+	Who   string    `json:"who,omitempty"` // an address, a domain or an operator
+	IP    string    `json:"ip,omitempty"`
+	What  []string  `json:"what,omitempty"` // of audit.What
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	Limit int       `json:"limit,omitempty"` // most entries, the latest ones; 0: a hundred
+}
+
+// AuditAnswer is what was found.
+type AuditAnswer struct {
+	Entries []audit.Entry `json:"entries"`
+	More    bool          `json:"more"` // there are older ones
+	Days    int           `json:"days"` // that entries are kept; 0: they are not
+}
+
+func (a *Admin) searchAudit(ctx context.Context, r AuditQuery) (AuditAnswer, error) {
+	entries, more, err := a.o.Audit.Search(ctx, audit.Query(r))
+	return AuditAnswer{entries, more, a.o.Audit.Days()}, err
+}
+
+// reads says that an operation changes nothing.
+func reads(operation string) bool {
+	return slices.Contains([]string{"list", "show", "dns", "check", "search", "verify"}, path.Base(operation))
+}
+
+// note writes into the audit trail that an operator has changed something, or has tried.
+func (a *Admin) note(ctx context.Context, operation string, request any, err error) {
+	if a.o.Audit == nil || reads(operation) {
+		return
+	}
+	subject, detail, changes := about(request)
+	if !changes {
+		return
+	}
+	e := &obs.Event{Kind: obs.Administered, By: operator(ctx), Action: operation, User: subject, Detail: detail}
+	if err != nil {
+		e.Error = err.Error()
+	}
+	a.o.Audit.Record(e)
+}
+
+// about says what a request is about, and what is to be changed, in words of its own: of
+// passwords nothing can get in here. A request that this does not know has no words.
+func about(request any) (subject, detail string, changes bool) {
+	switch r := request.(type) {
+	case Name:
+		return r.Name, "", true
+	case Credentials:
+		return r.Address, "", true
+	case []Credentials:
+		return "", strconv.Itoa(len(r)) + " accounts", true
+	case Domain:
+		return r.Name, strings.TrimSpace(r.AliasOf + " " + r.CatchAll), true
+	case Account:
+		return r.Address, strings.Join(r.Forward, " "), true
+	case Alias:
+		return r.Address, strings.TrimSpace(strings.Join(r.Targets, " ") + " " + r.Senders), true
+	case KeyOrder:
+		return r.Domain, strings.Join(r.Selectors, " "), true
+	case AppPassword:
+		return r.Address, strings.TrimSpace(r.Name + " " + strings.Join(r.Scope, " ")), true
+	case AccountState:
+		return r.Address, strings.TrimSpace(r.State + " " + r.Reason), true
+	case AccountMechanisms:
+		return r.Address, "off: " + strings.Join(r.Off, " "), true
+	case AccountCode:
+		return r.Address, "", true
+	case AccountSettings:
+		subject, r.Address = r.Address, ""
+		return subject, settingsText(r), true
+	case POP3Settings:
+		subject, r.Address = r.Address, ""
+		return subject, settingsText(r), r != (POP3Settings{})
+	case QueueOrder:
+		return "", strings.TrimSpace(r.Operation + " " + settingsText(r.Filter) + " " + r.Route), !r.DryRun
+	}
+	return "", "", true
+}
+
+// settingsText is what is set of some settings, which have no secrets.
+func settingsText(settings any) string {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return ""
+	}
+	return strings.Replace(string(text), `"address":"",`, "", 1)
+}
+
+// operatorKey is where a context has who asks.
+type operatorKey struct{}
+
+// operator is the name of whoever asks for an operation: of the user at the other end
+// of the control socket, or of this process.
+func operator(ctx context.Context) string {
+	uid, ok := ctx.Value(operatorKey{}).(int)
+	if !ok {
+		uid = os.Getuid()
+	}
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(uid)
+}
