@@ -338,3 +338,15 @@ func TestChallengeTLS(t *testing.T) {
 		}
 	}
 }
+
+// FuzzChallenge: whatever a request says, only what can be a token gets to the store.
+func FuzzChallenge(f *testing.F) {
+	f.Add("GET /.well-known/acme-challenge/a-Token_1 HTTP/1.1\r\n")
+	f.Add("HEAD /.well-known/acme-challenge/../x\n")
+	f.Fuzz(func(t *testing.T, request string) {
+		token, _ := challengeOf(request)
+		if len(token) > mostToken || strings.ContainsAny(token, "/.\x00 \r\n") || !strings.Contains(request, token) {
+			t.Errorf("%q: %q", request, token)
+		}
+	})
+}

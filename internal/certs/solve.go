@@ -121,8 +121,7 @@ func (k *Keeper) ServeHTTP01(ctx context.Context, c *wire.Conn) {
 	if err != nil {
 		return
 	}
-	method, rest, _ := strings.Cut(string(request), " ")
-	target, _, _ := strings.Cut(rest, " ")
+	token, head := challengeOf(string(request))
 	for n := 0; ; n++ { // the header says nothing that matters here
 		line, err := c.ReadLine(mostLine)
 		if err != nil && !errors.Is(err, wire.ErrLineTooLong) || n == mostLines {
@@ -133,7 +132,7 @@ func (k *Keeper) ServeHTTP01(ctx context.Context, c *wire.Conn) {
 		}
 	}
 	status, body := "404 Not Found", ""
-	if token, ok := strings.CutPrefix(target, wellKnown); ok && isToken(token) && (method == "GET" || method == "HEAD") {
+	if token != "" {
 		text, found, err := k.vault.answer(ctx, httpKey(token))
 		switch {
 		case err != nil:
@@ -144,9 +143,20 @@ func (k *Keeper) ServeHTTP01(ctx context.Context, c *wire.Conn) {
 	}
 	c.WriteString("HTTP/1.1 " + status + "\r\nContent-Type: application/octet-stream\r\nConnection: close\r\nContent-Length: " +
 		strconv.Itoa(len(body)) + "\r\n\r\n")
-	if method != "HEAD" {
+	if !head {
 		c.WriteString(body)
 	}
+}
+
+// challengeOf finds in a request line which challenge is asked for; "": none.
+func challengeOf(request string) (token string, head bool) {
+	method, rest, _ := strings.Cut(request, " ")
+	target, _, _ := strings.Cut(rest, " ")
+	token, ok := strings.CutPrefix(target, wellKnown)
+	if !ok || !isToken(token) || method != "GET" && method != "HEAD" {
+		token = ""
+	}
+	return token, method == "HEAD"
 }
 
 // isToken says that a text may be the name of a challenge: base64url (RFC 8555 §8.1).

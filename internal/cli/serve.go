@@ -60,6 +60,9 @@ func (c *serveCommand) Run(e *environment) error {
 	}
 	defer removePID()
 
+	if os.Getuid() == 0 {
+		log.Warn("the server runs as root; [service] user names whom it becomes once its ports are open")
+	}
 	s := serving{e, running, log, level, signals, manager}
 	s.tell(service.Ready, service.Status("serving "+loaded.Hostname))
 	s.untilTold()
