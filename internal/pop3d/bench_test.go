@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"posthorn/internal/blob/memblob"
 	"posthorn/internal/kv/pebblekv"
+	"posthorn/internal/store"
 	"posthorn/internal/wire"
 )
 
@@ -95,4 +97,46 @@ func BenchmarkUIDL(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/messages, "ns/message")
+}
+
+// What it costs to open a maildrop of 100,000 messages, and to know their number and
+// size: by a server that has never seen it ("cold"), and by one that has.
+func BenchmarkOpen(b *testing.B) {
+	const messages, batch = 100_000, 1000
+	engine, err := pebblekv.Open(b.TempDir(), pebblekv.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer engine.Close()
+	h := &house{t: b}
+	h.furnish(engine)
+	in := h.store.NewIncoming(b.Context())
+	io.WriteString(in, "Subject: a message\r\n\r\nbody\r\n")
+	m, err := in.Finish()
+	h.must(err)
+	for range messages / batch {
+		h.must(h.store.Account(1).Update(b.Context(), func(tx *store.Tx) error {
+			for range batch {
+				if _, err := tx.Append(store.InboxID, m, store.AppendOptions{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	m.Release()
+	for _, cold := range []bool{true, false} {
+		b.Run(map[bool]string{true: "cold", false: "warm"}[cold], func(b *testing.B) {
+			for b.Loop() {
+				if cold {
+					h.store = store.New(store.Options{Engine: engine, Blobs: memblob.New(memblob.Options{})})
+				}
+				d, err := openMaildrop(b.Context(), h.store.Account(1), Settings{})
+				h.must(err)
+				if n, _ := d.total(); n != messages {
+					b.Fatal(n)
+				}
+			}
+		})
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/kv/memkv"
 	"posthorn/internal/login"
 	"posthorn/internal/login/logintest"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 	"posthorn/internal/wire"
 	"posthorn/internal/wire/wiretest"
@@ -41,6 +42,7 @@ type house struct {
 	client  *tls.Config
 	broken  atomic.Pointer[fault.Error] // what commits fail with
 	wishes  wishes
+	told    obs.Recorder // what users delete
 }
 
 func newHouse(t testing.TB) *house {
@@ -65,7 +67,7 @@ func (h *house) server(name string) *wiretest.Server {
 	if s := h.servers[name]; s != nil {
 		return s
 	}
-	o := Options{Hostname: "mail.example.test", Store: h.store, Gate: gate(false), Locks: h.locks, Accounts: h.wishes}
+	o := Options{Hostname: "mail.example.test", Store: h.store, Gate: gate(false), Locks: h.locks, Accounts: h.wishes, Recorder: h.told}
 	w := wire.Options{Protocol: "pop3", PreAuthTimeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxErrors: 6}
 	switch name {
 	case "pop3", "pop3s":

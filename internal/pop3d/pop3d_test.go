@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/obs"
 	"posthorn/internal/transcript"
 )
 
@@ -248,5 +249,31 @@ func FuzzServer(f *testing.F) {
 			}
 			h.login("plain", "alice") // nobody holds the lock
 		})
+	})
+}
+
+// trail keeps what it is told.
+type trail []obs.Event
+
+func (t *trail) Record(e *obs.Event) { *t = append(*t, *e) }
+
+// What a client deletes is told, with who, what and how much; what it does not, is not.
+func TestDeletionIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.must(h.deliver("alice", bodies()...))
+		var told trail
+		h.told = &told
+		for _, commands := range [][]string{{"DELE 1", "DELE 3", "QUIT"}, {"DELE 1", "RSET", "QUIT"}, {"DELE 2"}} {
+			c := h.login("plain", "alice")
+			for _, command := range commands {
+				c.cmd(command)
+			}
+			c.nc.Close()
+			synctest.Wait()
+		}
+		if len(told) != 1 || told[0].Kind != obs.Expunged || told[0].User != "alice@example.test" || told[0].Folder != "INBOX" || told[0].Count != 2 {
+			t.Errorf("told: %+v", told)
+		}
 	})
 }
