@@ -103,7 +103,7 @@ func (d *Directory) prove(ctx context.Context, who *candidate, password string, 
 	switch {
 	case !right || !who.known: // the latter: somebody guessed the password of nobody
 		return false, nil
-	case !current || who.lacksKeys():
+	case !current || d.lacksKeys(ctx, who):
 		d.renew(ctx, who, plain)
 	default:
 		d.proven.add(digest)
@@ -111,8 +111,16 @@ func (d *Directory) prove(ctx context.Context, who *candidate, password string, 
 	return true, nil
 }
 
-// lacksKeys says that what is to be derived from the password has not been yet.
-func (who *candidate) lacksKeys() bool { return !who.secrets.Password.ofPassword(who.credential) }
+// lacksKeys says that what is to be derived from the password has not been yet, or was
+// sealed with a key that is lost.
+func (d *Directory) lacksKeys(ctx context.Context, who *candidate) bool {
+	own := who.secrets.Password
+	if !own.ofPassword(who.credential) {
+		return true
+	}
+	box, err := d.box(ctx, false)
+	return fault.Is(err, fault.NotFound) || err == nil && own.open(box, who.owner, passwordPurpose) == nil
+}
 
 // renew hashes a password that was kept under another scheme or other parameters the way new
 // ones are, and derives what is to be. If that fails, the old hash goes on being good.

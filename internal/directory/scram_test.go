@@ -244,11 +244,14 @@ func TestKeyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost.proven = newProvenSet(lost.clock) // as after a restart
-	if err := lost.ShareSecret(t.Context(), alice, "secret"); err != nil {
-		t.Errorf("set up anew: %v", err)
+	if _, err := lost.Authenticate(t.Context(), "alice@example.test", "secret", Use{}); err != nil {
+		t.Fatal(err)
 	}
 	if proves(t, scramOf(t, lost, "alice@example.test", ScramSHA1), ScramSHA1, "secret") == nil {
-		t.Error("set up anew, SCRAM does not work")
+		t.Error("after the next login in plain SCRAM does not work")
+	}
+	if secrets, err := lost.SharedSecrets(t.Context(), "alice@example.test", Use{}); err != nil || secrets[0].Text != "secret" {
+		t.Errorf("after the next login in plain there is no shared secret: %+v, %v", secrets, err)
 	}
 }
 

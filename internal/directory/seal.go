@@ -130,7 +130,7 @@ func (s *sealer) key(named string, fresh bool) ([]byte, error) {
 // lost is the error that the key of the store's secrets is not there.
 func (s *sealer) lost(name string) error {
 	return fault.New(fault.Unavailable, "key %s, with which secrets of accounts are sealed, is not in %s; bring that file back from a backup or from "+
-		"another node. If it is lost, run: posthorn account forget-secrets; then one-time codes, CRAM-MD5 and APOP have to be set up anew", name, s.file)
+		"another node. If it is lost, run: posthorn account forget-secrets; then one-time codes have to be set up anew, and SCRAM, CRAM-MD5 and APOP work after the next login with a password in plain", name, s.file)
 }
 
 func (s *sealer) read() ([]byte, error) {
@@ -186,8 +186,8 @@ func writeOnce(name, text string) error {
 }
 
 // ForgetSecrets gives up what was sealed with a key that is lost. What is sealed from
-// then on is so with the key in the file, or with a new one. SCRAM works again for
-// whoever has logged in once with his password in plain.
+// then on is so with the key in the file, or with a new one. SCRAM, CRAM-MD5
+// and APOP work again for whoever has logged in once with his password in plain.
 func (d *Directory) ForgetSecrets(ctx context.Context) error {
 	d.seal.mu.Lock()
 	defer d.seal.mu.Unlock()
