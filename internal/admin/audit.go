@@ -39,7 +39,7 @@ func (a *Admin) searchAudit(ctx context.Context, r AuditQuery) (AuditAnswer, err
 
 // reads says that an operation changes nothing.
 func reads(operation string) bool {
-	return slices.Contains([]string{"list", "show", "dns", "check", "search", "verify"}, path.Base(operation))
+	return slices.Contains([]string{"list", "show", "dns", "check", "search", "deleted", "verify"}, path.Base(operation))
 }
 
 // note writes into the audit trail that an operator has changed something, or has tried.
@@ -78,6 +78,11 @@ func about(request any) (subject, detail string, changes bool) {
 		return r.Domain, strings.Join(r.Selectors, " "), true
 	case AppPassword:
 		return r.Address, strings.TrimSpace(r.Name + " " + strings.Join(r.Scope, " ")), true
+	case AccountRename:
+		return r.Address, r.To, true
+	case Retention:
+		subject, r.Address = r.Address, ""
+		return subject, settingsText(r), r.Days != nil
 	case AccountState:
 		return r.Address, strings.TrimSpace(r.State + " " + r.Reason), true
 	case AccountMechanisms:

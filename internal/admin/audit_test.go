@@ -26,7 +26,7 @@ func TestAuditHasNoSecrets(t *testing.T) {
 // What changes nothing is not in the trail.
 func TestAuditOfReading(t *testing.T) {
 	for operation, want := range map[string]bool{
-		SearchHistory.path: true, ListAccounts.path: true, ShowZone.path: true, Verify.path: true,
+		SearchHistory.path: true, ListAccounts.path: true, ShowZone.path: true, Verify.path: true, ListDeleted.path: true,
 		SetPassword.path: false, DeleteAlias.path: false, AddApp.path: false, OperateQueue.path: false,
 	} {
 		if reads(operation) != want {
@@ -39,6 +39,9 @@ func TestAuditOfReading(t *testing.T) {
 		want    string
 	}{
 		{AccountSettings{Address: "alice@example.test", Quota: &quota}, `["alice@example.test","{\"quota\":5}",true]`},
+		{Retention{Address: "alice@example.test", Days: map[string]int{"Trash": 30}}, `["alice@example.test","{\"days\":{\"Trash\":30}}",true]`},
+		{Retention{Address: "alice@example.test"}, `["alice@example.test","{\"days\":null}",false]`},
+		{AccountRename{Address: "alice@example.test", To: "a@example.test"}, `["alice@example.test","a@example.test",true]`},
 		{POP3Settings{Address: "alice@example.test"}, `["alice@example.test","{\"address\":\"\"}",false]`},
 		{QueueOrder{Operation: "delete", DryRun: true}, `["","delete {}",false]`},
 	} {
