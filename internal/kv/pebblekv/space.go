@@ -132,8 +132,24 @@ func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 			return nil, syscall.ENOSPC
 		}
 	}
-	return fs.FS.Create(name, category)
+	f, err := fs.FS.Create(name, category)
+	if err == nil && category == logCategory {
+		f = newLogFile(f)
+	}
+	return f, err
 }
+
+// ReuseForWrite gives an old log a new name.
+func (fs patientFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.ReuseForWrite(oldname, newname, category)
+	if err == nil && category == logCategory {
+		f = newLogFile(f)
+	}
+	return f, err
+}
+
+// logCategory is what Pebble calls its log.
+const logCategory = "pebble-wal"
 
 // Unwrap gives the file system below.
 func (fs patientFS) Unwrap() vfs.FS { return fs.FS }
