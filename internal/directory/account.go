@@ -29,6 +29,7 @@ type Account struct {
 	POP3     POP3
 	// Retention says after how many days messages in a mailbox are deleted; see SetRetention.
 	Retention map[string]int
+	Source    string // the other directory that knows it, FromProvider; "": it is our own
 
 	credential string
 	removing   bool // its mail is being removed
@@ -59,22 +60,28 @@ func (d *Directory) AddAccount(ctx context.Context, address addr.Address, passwo
 		return Account{}, err
 	}
 	var account Account
-	err = d.update(ctx, func(w kv.Writer) error {
-		if err := mustBeFree(w, address); err != nil {
-			return err
-		}
-		sequence, _, err := get[sequenceRecord](w, []byte{sequenceKey})
-		if err != nil {
-			return err
-		}
-		sequence.Last++
-		account = Account{ID: sequence.Last, Address: address, Created: d.clock().UTC(), credential: fresh.hash}
-		if err := put(w, []byte{sequenceKey}, sequence); err != nil {
-			return err
-		}
-		return putNewAccount(w, account, fresh)
+	err = d.update(ctx, func(w kv.Writer) (err error) {
+		account, err = d.addAccount(w, address, "", fresh)
+		return err
 	})
 	return account, err
+}
+
+// addAccount makes an account under the next number.
+func (d *Directory) addAccount(w kv.Writer, address addr.Address, source string, fresh newPassword) (Account, error) {
+	if err := mustBeFree(w, address); err != nil {
+		return Account{}, err
+	}
+	sequence, _, err := get[sequenceRecord](w, []byte{sequenceKey})
+	if err != nil {
+		return Account{}, err
+	}
+	sequence.Last++
+	account := Account{ID: sequence.Last, Address: address, Created: d.clock().UTC(), Source: source, credential: fresh.hash}
+	if err := put(w, []byte{sequenceKey}, sequence); err != nil {
+		return Account{}, err
+	}
+	return account, putNewAccount(w, account, fresh)
 }
 
 // mustBeFree is the error that an address is in use or its domain not ours.
@@ -109,7 +116,7 @@ func putAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
 		Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off, Retention: a.Retention,
-		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language,
+		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language, Source: a.Source,
 	}
 	if a.POP3 != (POP3{}) {
 		rec.POP3 = &a.POP3
@@ -178,7 +185,7 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 	account := Account{
 		ID: id, Address: address, Created: rec.Created, Deleted: rec.Deleted, removing: rec.Removing,
 		State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Retention: rec.Retention,
-		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, credential: rec.Credential,
+		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, Source: rec.Source, credential: rec.Credential,
 	}
 	if rec.POP3 != nil {
 		account.POP3 = *rec.POP3

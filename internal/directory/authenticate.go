@@ -18,7 +18,7 @@ func errWrong() error {
 // this use. The user is the account's address, not an alias. A user who is not there
 // costs the same work as a wrong password. Kinds of errors: Unauthenticated; Denied,
 // with a Refusal, for the right password where it may not be used; Unavailable when too
-// many passwords wait to be hashed.
+// many passwords wait to be hashed, or another directory cannot be asked.
 func (d *Directory) Authenticate(ctx context.Context, user, password string, use Use) (Account, error) {
 	if len(password) > credential.MaxPassword {
 		return Account{}, errWrong()
@@ -44,16 +44,20 @@ func (d *Directory) Authenticate(ctx context.Context, user, password string, use
 	if err := who.refusal(use, nil, d.clock()); err != nil {
 		return Account{}, err
 	}
+	if who.ID == 0 {
+		return d.Adopt(ctx, who.Address, who.Source)
+	}
 	return who.Account, nil
 }
 
-// login finds the account of a user name.
+// login finds the account of a user name. It has no ID if another directory knows the
+// user, but we have not met him yet.
 func (d *Directory) login(ctx context.Context, user string) (Account, error) {
 	address, err := addr.Parse(user)
 	if err != nil {
 		return Account{}, fault.New(fault.NotFound, "directory: %w", err)
 	}
-	account, err := d.Account(ctx, address)
+	account, err := d.locate(ctx, address)
 	if fault.Is(err, fault.Invalid) {
 		return Account{}, fault.New(fault.NotFound, "directory: %w", err)
 	}
@@ -62,14 +66,17 @@ func (d *Directory) login(ctx context.Context, user string) (Account, error) {
 
 // matches says whether a password is the one behind the account's hash.
 func (d *Directory) matches(ctx context.Context, who *candidate, password string) (bool, error) {
+	if who.borrowed() {
+		return d.matchesElsewhere(ctx, who, password)
+	}
 	digest := d.proven.digest(who.ID, who.credential, password)
-	if d.proven.has(digest) {
+	if d.proven.extend(digest) {
 		return true, nil
 	}
 	// A program that opens ten connections at once pays for one. Whoever came
 	// first works for all of them, so its giving up must not be theirs.
 	result, err, _ := d.flight.Do(string(digest[:])+who.Address.String(), func() (any, error) {
-		if d.proven.has(digest) {
+		if d.proven.extend(digest) {
 			return true, nil
 		}
 		return d.prove(context.WithoutCancel(ctx), who, password, digest)
@@ -106,7 +113,7 @@ func (d *Directory) prove(ctx context.Context, who *candidate, password string, 
 	case !current || d.lacksKeys(ctx, who):
 		d.renew(ctx, who, plain)
 	default:
-		d.proven.add(digest)
+		d.proven.add(digest, provenTime)
 	}
 	return true, nil
 }
@@ -143,7 +150,7 @@ func (d *Directory) renew(ctx context.Context, who *candidate, plain []byte) {
 		d.log.WarnContext(ctx, "password not hashed anew", "account", who.Address.String(), "error", err)
 		return
 	}
-	d.proven.add(d.proven.digest(who.ID, hash, string(plain)))
+	d.proven.add(d.proven.digest(who.ID, hash, string(plain)), provenTime)
 }
 
 // work tells a test what is done, so that it can be compared.

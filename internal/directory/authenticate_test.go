@@ -200,15 +200,15 @@ func TestProofsExpire(t *testing.T) {
 	now := time.Unix(0, 0)
 	s := newProvenSet(func() time.Time { return now })
 	p := s.digest(1, "{X}", "secret")
-	s.add(p)
+	s.add(p, provenTime)
 	for range 3 {
 		now = now.Add(provenTime)
-		if !s.has(p) {
+		if !s.extend(p) {
 			t.Fatal("a proof in use expired")
 		}
 	}
 	now = now.Add(provenTime + 1)
-	if s.has(p) {
+	if s.extend(p) {
 		t.Error("a proof not used for long is remembered")
 	}
 	if p == s.digest(1, "{X}s", "ecret") || p == s.digest(2, "{X}", "secret") || p == newProvenSet(time.Now).digest(1, "{X}", "secret") {
@@ -219,7 +219,7 @@ func TestProofsExpire(t *testing.T) {
 func TestProofsAreBounded(t *testing.T) {
 	s := newProvenSet(time.Now)
 	for i := range provenSize + 10 {
-		s.add(proof{byte(i), byte(i >> 8), byte(i >> 16)})
+		s.add(proof{byte(i), byte(i >> 8), byte(i >> 16)}, provenTime)
 	}
 	if len(s.until) > provenSize {
 		t.Errorf("%d proofs", len(s.until))

@@ -59,6 +59,9 @@ func (d *Directory) candidate(ctx context.Context, user string) (candidate, erro
 	case err != nil:
 		return candidate{}, err
 	}
+	if account.ID == 0 {
+		return candidate{account, true, freshSecrets(pepper, account.Address.String()), 0}, nil
+	}
 	secrets, err := d.secretsOf(ctx, pepper, &account)
 	return candidate{account, true, secrets, account.ID}, err
 }
@@ -84,7 +87,7 @@ func (d *Directory) stranger(ctx context.Context, pepper []byte, user string) (c
 			who.secrets = fresh
 			return err
 		}
-		who.credential, who.owner = like.credential, like.ID
+		who.credential, who.owner, who.Source = like.credential, like.ID, like.Source
 		if who.secrets, err = readSecrets(r, pepper, like); err == nil {
 			who.secrets.Salt = fresh.Salt
 		}
@@ -107,7 +110,7 @@ func standIn(r kv.Reader, random uint64) (*Account, error) {
 	for _, within := range []kv.Range{{From: from, To: all.To, Limit: 1}, {From: all.From, To: from, Limit: 1}} {
 		var found *Account
 		err := scan(r, within, func(key []byte, rec accountRecord) error {
-			found = &Account{ID: AccountID(binary.BigEndian.Uint64(key[1:])), credential: rec.Credential}
+			found = &Account{ID: AccountID(binary.BigEndian.Uint64(key[1:])), credential: rec.Credential, Source: rec.Source}
 			return nil
 		})
 		if err != nil || found != nil {

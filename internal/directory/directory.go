@@ -22,6 +22,7 @@
 // the shard changes, here or on another node) -> one View -> memo. A password
 // takes two more steps: proven (a keyed digest says that this very password matched
 // this very credential lately) or a slot for hashing, of which there are few.
+// Who is not in our own directory may be in another one: source.go, adopt.go.
 package directory
 
 import (
@@ -87,6 +88,10 @@ type Directory struct {
 	signing   *memo[string, []dkim.Key] // by domain
 	rewriters *memo[struct{}, rewriter]
 	expiry    *memo[struct{}, int]
+	others    atomic.Pointer[[]*Other]
+	asking    singleflight.Group         // by address
+	places    *memo[addr.Address, place] // where somebody was found; not for as long as nothing changes, but for a time
+	borrowed  *provenSet                 // passwords that others have found right
 	stopWatch func()
 }
 
@@ -112,8 +117,9 @@ func New(engine kv.Engine, o Options) *Directory {
 		slots: make(chan struct{}, o.MaxHashes), maxWait: o.MaxWait,
 		seal:   sealer{file: o.KeyFile},
 		proven: newProvenSet(o.Clock),
-		uses:   newUseSet(),
-		kept:   newMemo[AccountID, *secretsRecord](), strangers: newMemoOf[string, candidate](maxStrangers),
+		places: newMemo[addr.Address, place](), borrowed: newProvenSet(o.Clock),
+		uses: newUseSet(),
+		kept: newMemo[AccountID, *secretsRecord](), strangers: newMemoOf[string, candidate](maxStrangers),
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
 		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),

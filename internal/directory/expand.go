@@ -22,15 +22,16 @@ type expansion struct {
 	seen    map[addr.Address]bool
 	reached []AccountID
 	found   Resolution
-	passing []Recipient // accounts that only forward
-	later   []Account   // whose forwards have not been followed yet
-	onward  bool        // what is found now is found by forwards of accounts
-	closed  bool        // some account was disabled
-	waiting []Recipient // accounts that are suspended
+	passing []Recipient        // accounts that only forward
+	later   []Account          // whose forwards have not been followed yet
+	onward  bool               // what is found now is found by forwards of accounts
+	gone    map[AccountID]bool // are not there any more
+	closed  bool               // some account was disabled
+	waiting []Recipient        // accounts that are suspended
 }
 
-func newExpansion(r kv.Reader) *expansion {
-	return &expansion{r: r, seen: map[addr.Address]bool{}}
+func newExpansion(r kv.Reader, gone map[AccountID]bool) *expansion {
+	return &expansion{r: r, gone: gone, seen: map[addr.Address]bool{}}
 }
 
 // all follows an address of ours to the end.
@@ -138,13 +139,16 @@ func (x *expansion) expand(address addr.Address, tag string) error {
 }
 
 func (x *expansion) account(id AccountID, tag string) error {
-	if slices.Contains(x.reached, id) {
+	if slices.Contains(x.reached, id) || x.gone[id] {
 		return nil
 	}
 	x.reached = append(x.reached, id)
 	account, err := readAccount(x.r, id)
 	if err != nil {
 		return err
+	}
+	if account.borrowed() {
+		x.found.borrowed = append(x.found.borrowed, Recipient{ID: id, Address: account.Address})
 	}
 	switch account.State {
 	case StateDisabled:

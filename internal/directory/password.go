@@ -85,18 +85,22 @@ func (p *newPassword) into(rec *secretsRecord, id AccountID) (err error) {
 }
 
 // SetPassword gives an account another password, given as for AddAccount. From
-// then on nobody can log in with the old one. Kinds of errors: Invalid, NotFound.
+// then on nobody can log in with the old one. Kinds of errors: Invalid, NotFound; Denied if
+// another directory keeps it.
 func (d *Directory) SetPassword(ctx context.Context, address addr.Address, password string) error {
 	account, secrets, err := d.withSecrets(ctx, address)
 	if err != nil {
 		return err // before the work of hashing
+	}
+	if err := d.mustBeOwn(&account); err != nil {
+		return err
 	}
 	fresh, err := d.newPassword(ctx, account.Address, secrets, password)
 	if err != nil {
 		return err
 	}
 	return d.changeSecrets(ctx, address, func(a *Account, rec *secretsRecord) error {
-		a.credential = fresh.hash
+		a.credential, a.Source = fresh.hash, ""
 		return fresh.into(rec, a.ID)
 	})
 }
@@ -121,6 +125,9 @@ func (d *Directory) withSecrets(ctx context.Context, address addr.Address) (Acco
 func (d *Directory) ShareSecret(ctx context.Context, address addr.Address, password string) error {
 	account, secrets, err := d.withSecrets(ctx, address)
 	if err != nil {
+		return err
+	}
+	if err := d.mustBeOwn(&account); err != nil {
 		return err
 	}
 	who := candidate{account, true, secrets, account.ID}

@@ -47,8 +47,8 @@ func (s *provenSet) digest(id AccountID, credential, password string) proof {
 	return p
 }
 
-// has says whether a proof is remembered, and remembers it for longer.
-func (s *provenSet) has(p proof) bool {
+// extend is has, and remembers the proof for longer.
+func (s *provenSet) extend(p proof) bool {
 	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,14 +60,29 @@ func (s *provenSet) has(p proof) bool {
 	return true
 }
 
-func (s *provenSet) add(p proof) {
+// has says whether a proof is remembered.
+func (s *provenSet) has(p proof) bool {
+	now := s.clock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until, ok := s.until[p]
+	return ok && !now.After(until)
+}
+
+func (s *provenSet) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.until)
+}
+
+func (s *provenSet) add(p proof, lasts time.Duration) {
 	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.until) >= provenSize {
 		s.makeRoom(now)
 	}
-	s.until[p] = now.Add(provenTime)
+	s.until[p] = now.Add(lasts)
 }
 
 // makeRoom drops what is over, and if that is not enough, some others.

@@ -77,6 +77,7 @@ type accountRecord struct {
 	NoCopy     bool           `json:"no_copy,omitempty"` // or get it instead
 	Language   string         `json:"language,omitempty"`
 	POP3       *POP3          `json:"pop3,omitempty"`
+	Source     string         `json:"source,omitempty"` // another directory; then the credential is nobody's
 }
 
 type sequenceRecord struct {

@@ -42,6 +42,8 @@ type Resolution struct {
 	domain string      // of the address itself
 	owners []AccountID // the accounts that it stands for
 	caught bool        // by the domain's catch-all
+
+	borrowed []Recipient // accounts, of those that were met, that another directory must still have
 }
 
 // Recipient is an account that gets mail.
@@ -69,24 +71,24 @@ func (r *Resolution) Caught() bool { return r.caught }
 
 // Resolve finds who gets the mail for an address: accounts and addresses elsewhere,
 // through any number of aliases and forwards, with or without a tag. Aliases that
-// point to themselves, directly or not, do no harm. Kinds of errors: Limit, and
-// those of the engine.
+// point to themselves, directly or not, do no harm. Kinds of errors: Limit;
+// Unavailable if another directory cannot be asked; and those of the engine.
 func (d *Directory) Resolve(ctx context.Context, a addr.Address) (Resolution, error) {
 	answer, generation, ok := d.resolved.get(a)
-	if ok {
+	if ok && len(answer.borrowed) == 0 {
 		return answer, nil
 	}
-	err := d.view(ctx, func(r kv.Reader) (err error) {
-		answer, err = resolve(r, a)
-		return err
-	})
+	if ok {
+		return d.heedOthers(ctx, a, answer)
+	}
+	answer, err := d.resolveWithout(ctx, a, nil)
 	if err != nil {
 		return Resolution{}, err
 	}
 	if answer.Outcome == Deliver && !answer.caught { // anybody can make up any number of the others
 		d.resolved.put(a, answer, generation)
 	}
-	return answer, nil
+	return d.heedOthers(ctx, a, answer)
 }
 
 // ResolveFrom is Resolve for a message with this reverse-path: a bounce to a return
@@ -107,9 +109,10 @@ func (d *Directory) ResolveFrom(ctx context.Context, from, to addr.Address) (Res
 	return Resolution{Outcome: Deliver, Forward: []Forward{{Address: sender}}}, nil
 }
 
-func resolve(r kv.Reader, a addr.Address) (Resolution, error) {
+// resolve finds who gets mail, as if those who are gone were not there.
+func resolve(r kv.Reader, a addr.Address, gone map[AccountID]bool) (Resolution, error) {
 	if a.Domain == "" && strings.EqualFold(a.Local, postmaster) {
-		return barePostmaster(r)
+		return barePostmaster(r, gone)
 	}
 	address, local, err := home(r, a)
 	switch {
@@ -118,20 +121,20 @@ func resolve(r kv.Reader, a addr.Address) (Resolution, error) {
 	case srs.Is(a.Local):
 		return Resolution{Outcome: BounceOnly}, nil
 	}
-	x := newExpansion(r)
+	x := newExpansion(r, gone)
 	_, x.tag = addr.SplitTag(a.Local, TagSeparator) // in the case in which it was written
 	result, err := x.all(address)
 	switch {
 	case err != nil || result.Outcome != NoSuchUser:
 		return result, err
 	case address.Local == postmaster:
-		return firstAccount(r)
+		return firstAccount(r, gone)
 	}
-	return catchAll(r, address)
+	return catchAll(r, address, gone)
 }
 
 // catchAll is who gets mail for an address that is not there.
-func catchAll(r kv.Reader, address addr.Address) (Resolution, error) {
+func catchAll(r kv.Reader, address addr.Address, gone map[AccountID]bool) (Resolution, error) {
 	domain, _, err := get[domainRecord](r, domainKey(address.Domain))
 	if err != nil || domain.CatchAll == "" {
 		return Resolution{Outcome: NoSuchUser}, err
@@ -140,7 +143,7 @@ func catchAll(r kv.Reader, address addr.Address) (Resolution, error) {
 	if err != nil {
 		return Resolution{}, fault.New(fault.Corrupt, "directory: the catch-all of %s: %w", address.Domain, err)
 	}
-	x := newExpansion(r)
+	x := newExpansion(r, gone)
 	x.found.domain = address.Domain
 	_, x.tag = addr.SplitTag(target.Local, TagSeparator)
 	if err := x.follow(target, address, ""); err != nil {
@@ -155,7 +158,7 @@ const postmaster = "postmaster"
 
 // barePostmaster is `RCPT TO:<postmaster>`, which RFC 5321 §4.5.1 wants accepted:
 // the first domain that has one.
-func barePostmaster(r kv.Reader) (Resolution, error) {
+func barePostmaster(r kv.Reader, gone map[AccountID]bool) (Resolution, error) {
 	var domains []string
 	err := r.Scan(kv.Prefix([]byte{domainPrefix}), func(key, _ []byte) bool {
 		domains = append(domains, string(key[1:]))
@@ -165,27 +168,28 @@ func barePostmaster(r kv.Reader) (Resolution, error) {
 		return Resolution{}, err
 	}
 	for _, domain := range domains {
-		found, err := newExpansion(r).all(addr.Address{Local: postmaster, Domain: domain})
+		found, err := newExpansion(r, gone).all(addr.Address{Local: postmaster, Domain: domain})
 		if err != nil || found.Outcome == Deliver {
 			return found, err
 		}
 	}
-	return firstAccount(r)
+	return firstAccount(r, gone)
 }
 
 // firstAccount is who gets the mail for a postmaster that nobody has set up
 // (RFC 5321 §4.5.1 wants one in every domain): the oldest account that is not
 // disabled, most likely the operator's own.
-func firstAccount(r kv.Reader) (Resolution, error) {
+func firstAccount(r kv.Reader, gone map[AccountID]bool) (Resolution, error) {
 	var first addr.Address
 	err := scanAccounts(r, func(a Account) bool {
-		if a.State != StateDisabled {
+		out := a.State == StateDisabled || gone[a.ID]
+		if !out {
 			first = a.Address
 		}
-		return a.State == StateDisabled
+		return out
 	})
 	if err != nil || first.IsZero() {
 		return Resolution{Outcome: NoSuchUser}, err
 	}
-	return newExpansion(r).all(first)
+	return newExpansion(r, gone).all(first)
 }
