@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
-	"posthorn/internal/credential"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv/memkv"
 )
@@ -259,13 +258,13 @@ func TestOrder(t *testing.T) {
 // TestNobodyCostsTheSame: who is not there stands in for who is, also elsewhere.
 func TestNobodyCostsTheSame(t *testing.T) {
 	for _, hash := range []bool{false, true} {
-		d, other, _ := office(t)
-		if _, err := d.DeleteAccount(t.Context(), address(t, "alice@example.test")); err != nil {
-			t.Fatal(err)
-		}
+		d := open(t)
+		fill(t, d, "@example.test") // so that there is only one to stand in for
+		other := &book{names: map[string]string{"bob@example.test": "builder"}}
+		d.SetSources([]*Other{{Name: "corp", Source: other, Binder: other}})
 		if hash {
 			other.hash = true
-			other.set("bob@example.test", credential.Cost(cheap()).Hash([]byte("builder")))
+			other.set("bob@example.test", cheap().Hash([]byte("builder")))
 			d.SetSources([]*Other{{Name: "corp", Source: other}})
 		}
 		recipient(t, d, "bob@example.test")
