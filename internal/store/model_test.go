@@ -243,7 +243,7 @@ func (m *machine) Restore(t *rapid.T) {
 	switch {
 	case len(uids) == 1:
 		to.place(t, uids[0], l.body, []string{`\Seen`})
-	case len(uids) > 1 || m.now.Sub(l.when) <= 30*24*time.Hour:
+	case len(uids) > 1 || m.now.Sub(l.when) < 30*24*time.Hour:
 		t.Fatalf("message %d of mailbox %d came back as %v", l.uid, l.box, uids)
 	}
 	m.lost = slices.Delete(m.lost, i, i+1)
