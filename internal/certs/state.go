@@ -69,10 +69,13 @@ func (s *State) of(r order) {
 // name, all of them. Kind of error: NotFound if an authority has nothing to do with it.
 func (k *Keeper) Renew(ctx context.Context, name string) (names []string, err error) {
 	a := k.settings()
+	if len(a.Names) == 0 {
+		return nil, fault.New(fault.NotFound, "no authority issues certificates for this server; [acme] enabled = true in the configuration asks one")
+	}
 	if names = a.Names; name != "" {
 		names = []string{name}
 	}
-	if len(names) == 0 || !slices.Contains(a.Names, names[0]) {
+	if !slices.Contains(a.Names, names[0]) {
 		return nil, fault.New(fault.NotFound, "no authority issues a certificate for %q; [acme] of the configuration says for which names", name)
 	}
 	for _, name := range names {

@@ -67,6 +67,14 @@ func (s *Server) Kill() {
 	}
 }
 
+// Reload asks the server to read its configuration again, and does not wait.
+func (s *Server) Reload(t testing.TB) {
+	t.Helper()
+	if err := s.run.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stop asks the server to end and waits until it has drained.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
