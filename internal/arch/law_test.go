@@ -46,6 +46,8 @@ var neighbours = map[string][]string{
 	"internal/sasl":     {"internal/addr"},
 	"internal/cli":      {"internal/server"},
 
+	"internal/filter/guesses": {"internal/filter/rates"},
+
 	"internal/kv/enginetest": {"internal/kv/memkv", "internal/kv/pebblekv", "internal/kv/pgkv"},
 }
 

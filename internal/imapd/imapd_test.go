@@ -30,7 +30,7 @@ type users map[string]store.AccountID
 
 // gate lets them in. What the directory knows of "broken" cannot be found out.
 func (u users) gate(inClear bool) *login.Gate {
-	return logintest.Users{Accounts: u, Password: "secret", Broken: "broken", Closed: "closed"}.Gate(inClear)
+	return logintest.Users{Accounts: u, Password: "secret", Broken: "broken", Closed: "closed", Guessed: "guessed"}.Gate(inClear)
 }
 
 // Find is of Directory.

@@ -18,6 +18,10 @@ import (
 // to act as somebody else.
 var ErrActAs = fault.New(fault.Unauthenticated, "acting as somebody else is not possible")
 
+// ErrGuesses is in the chain of the error when the guard lets nobody try, as too many
+// passwords were wrong. There may be no such user.
+var ErrGuesses = fault.New(fault.Limit, "too many wrong passwords; no further one is looked at for now")
+
 // longestName is how much of what a client calls itself, or the user, is told of.
 const longestName = 256
 
@@ -36,7 +40,9 @@ func (g *Gate) admit(ctx context.Context, a *Attempt) error {
 	if g.o.Guard == nil {
 		return nil
 	}
-	return g.o.Guard.Admit(ctx, a.Peer, a.User)
+	err := g.o.Guard.Admit(ctx, a.Peer, a.User)
+	a.admitted = err == nil
+	return err
 }
 
 // settle is the end of every attempt: what the proof was worth, and who is told.
@@ -51,16 +57,23 @@ func (g *Gate) settle(ctx context.Context, a *Attempt, account directory.Account
 	if err != nil {
 		a.Identity, a.Err = Identity{}, err
 	}
-	if g.o.Guard != nil {
-		switch {
-		case err == nil:
-			g.o.Guard.Succeeded(a.Peer, a.Identity)
-		case fault.Is(err, fault.Unauthenticated):
-			g.o.Guard.Failed(a.Peer, a.User)
-		}
-	}
+	g.tellGuard(a)
 	g.tell(ctx, a)
 	return a.Identity, err
+}
+
+// tellGuard ends what the guard has admitted. What nobody had to admit, since somebody
+// trusted vouches for it, is told, too, unless it came to nothing.
+func (g *Gate) tellGuard(a *Attempt) {
+	switch {
+	case g.o.Guard == nil:
+	case a.Err == nil:
+		g.o.Guard.Succeeded(a.Peer, a.User, a.Identity)
+	case fault.Is(a.Err, fault.Unauthenticated):
+		g.o.Guard.Failed(a.Peer, a.User)
+	case a.admitted:
+		g.o.Guard.Withdrawn(a.Peer, a.User)
+	}
 }
 
 // actsAs checks whom a user wants to act as (RFC 4422 §3.4.1): himself, by the name that

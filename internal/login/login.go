@@ -76,10 +76,13 @@ type Tokens interface {
 // Guard keeps those away who guess.
 type Guard interface {
 	// Admit says whether an attempt to be user may be made now; it may take its time. Its
-	// error should be Unavailable or Limit, as it must not tell anything of the user.
+	// error is ErrGuesses, or that of ctx: it must not tell anything of the user.
 	Admit(ctx context.Context, p Peer, user string) error
+	// What was admitted ends with one of these: it was wrong; it was right; or it came to
+	// nothing, which tells nothing.
 	Failed(p Peer, user string)
-	Succeeded(p Peer, id Identity)
+	Succeeded(p Peer, user string, id Identity)
+	Withdrawn(p Peer, user string)
 }
 
 // Recorder is told what became of each attempt. It does not block.
@@ -95,6 +98,8 @@ type Attempt struct {
 	As        string // whom it wanted to act as; "": itself
 	Identity  Identity
 	Err       error // nil: it was let in
+
+	admitted bool // by the guard, which waits for the end
 }
 
 // Options configure a Gate. Directory is required.

@@ -38,7 +38,11 @@ func (w *watch) Admit(_ context.Context, _ login.Peer, user string) error {
 
 func (w *watch) Failed(_ login.Peer, user string) { w.told = append(w.told, "failed "+user) }
 
-func (w *watch) Succeeded(_ login.Peer, id login.Identity) { w.told = append(w.told, "in "+id.Name) }
+func (w *watch) Withdrawn(_ login.Peer, user string) { w.told = append(w.told, "withdrawn "+user) }
+
+func (w *watch) Succeeded(_ login.Peer, _ string, id login.Identity) {
+	w.told = append(w.told, "in "+id.Name)
+}
 
 func (w *watch) Record(_ context.Context, a *login.Attempt) {
 	w.told = append(w.told, "attempt "+a.User)
@@ -66,8 +70,8 @@ func TestPassword(t *testing.T) {
 		{"alice", "wrong", "", fault.Unauthenticated, "failed alice"},
 		{"nobody", "secret", "", fault.Unauthenticated, "failed nobody"},
 		{"carol", "wrong", "", fault.Unauthenticated, "failed carol"},
-		{"carol", "secret", "", fault.Denied, ""},
-		{"dave", "secret", "", fault.Unavailable, ""},
+		{"carol", "secret", "", fault.Denied, "withdrawn carol"},
+		{"dave", "secret", "", fault.Unavailable, "withdrawn dave"},
 	} {
 		w, h := &watch{}, &history{}
 		g := login.New(login.Options{Directory: users, Guard: w, Recorder: w, History: h})

@@ -29,7 +29,7 @@ var people = map[string]store.AccountID{"alice": 1, "bob": 2}
 // gate knows people@example.test, carol, whose account is closed, and that it cannot
 // look for dave.
 func gate(inClear bool) *login.Gate {
-	return logintest.Users{Accounts: people, Password: "open sesame", Closed: "carol", Broken: "dave"}.Gate(inClear)
+	return logintest.Users{Accounts: people, Password: "open sesame", Closed: "carol", Broken: "dave", Guessed: "guessed"}.Gate(inClear)
 }
 
 // house is all that stands behind the protocol, in memory.

@@ -53,6 +53,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	s.register.use(c.Lists)
 	s.relay.exchange(out)
 	s.relay.setReports(c)
+	s.guard.Use(guarded(c))
 	s.exchangeDoors(c, sockets, kept)
 	c.DataDir, c.Store, c.Blob, c.Queue.Enabled = s.config.DataDir, s.config.Store, s.config.Blob, s.config.Queue.Enabled
 	s.config = c

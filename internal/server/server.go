@@ -29,6 +29,7 @@ import (
 	"posthorn/internal/dns"
 	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
+	"posthorn/internal/login/guard"
 	"posthorn/internal/obs/metrics"
 	"posthorn/internal/pop3d"
 	"posthorn/internal/service"
@@ -49,6 +50,7 @@ type Server struct {
 	indexing   bool // searches use the index, which is kept up to date
 	background []*background
 	maildrops  *pop3d.Locks // one session each, over all listeners
+	guard      *guard.Guard // knows who guesses, over all listeners
 
 	mu      sync.Mutex // guards what follows
 	config  *config.Config
@@ -109,7 +111,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	s := &Server{
 		log: log, data: data, certs: data.certs, keeper: data.keeper, config: c, maildrops: pop3d.NewLocks(),
 		resolver: data.resolver(), tempDir: c.TempDir(),
-		register: newRegister(c.Lists, log), indexing: c.Search.Index,
+		register: newRegister(c.Lists, log), indexing: c.Search.Index, guard: newGuard(c),
 	}
 	s.useTLS(ctx, files)
 	provider, err := readOpenID(c.OpenID)

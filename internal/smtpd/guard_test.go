@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -9,7 +10,22 @@ import (
 	"posthorn/internal/filter/lists"
 	"posthorn/internal/filter/rates"
 	"posthorn/internal/inbound"
+	"posthorn/internal/login"
 )
+
+// guessed is a user whose password was guessed at too often: a login.Guard.
+type guessed string
+
+func (g guessed) Admit(_ context.Context, _ login.Peer, user string) error {
+	if user == string(g) {
+		return login.ErrGuesses
+	}
+	return nil
+}
+
+func (guessed) Failed(login.Peer, string)                    {}
+func (guessed) Succeeded(login.Peer, string, login.Identity) {}
+func (guessed) Withdrawn(login.Peer, string)                 {}
 
 // guard is a server that looks closely at who is there.
 type guard struct {

@@ -85,7 +85,10 @@ func (h *house) build(policy inbound.Policy, engine kv.Engine) {
 	relaying := inbound.New(in)
 	serverTLS, clientTLS := wiretest.TLS(t)
 	h.client = clientTLS
-	safe, inClear := login.New(login.Options{Directory: h.dir, Only: []string{"PLAIN", "LOGIN"}}), login.New(login.Options{Directory: h.dir, InClear: true, Only: []string{"PLAIN", "LOGIN"}})
+	gate := login.Options{Directory: h.dir, Only: []string{"PLAIN", "LOGIN"}, Guard: guessed("guessed@example.test")}
+	safe := login.New(gate)
+	gate.InClear = true
+	inClear := login.New(gate)
 	start := func(name string, o Options, w wire.Options) {
 		o.Hostname = "mail.example.test"
 		if o.Gate == nil {

@@ -1,7 +1,8 @@
 // Package rates owns the count of what clients and users do: connections, messages,
 // recipients, errors, each against a limit of so many in such a time.
 //
-// It decides nothing: it says whether there is one more, or how long to wait for it.
+// It decides nothing: it says whether there is one more, or how long to wait for it; or,
+// where that depends on more than one count, how much somebody is behind (Charge).
 //
 // What is known of somebody is one number: the moment at which he will have paid for
 // what he did, if each costs him Per/Count of time. Who is more than Per behind has to
@@ -101,6 +102,12 @@ func (t *Table) User(what uint8, name string) Key {
 	return Key{hash, hash >> 32} // there are not so many users that it would matter
 }
 
+// Pair is the key of what a client does to a user.
+func (t *Table) Pair(what uint8, name string, ip netip.Addr) Key {
+	client, user := t.Client(what, ip), t.User(what, name)
+	return Key{client.one*0x9e3779b97f4a7c15 ^ user.one, client.wide}
+}
+
 // Take counts one more, and returns 0; or counts nothing, and returns how long to wait.
 func (t *Table) Take(now time.Time, k Key, l Limit) time.Duration {
 	return t.pay(now, k, l, true)
@@ -131,6 +138,36 @@ func (t *Table) pay(now time.Time, k Key, l Limit, take bool) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return charge(&c.paid, at, l, take)
+}
+
+// Charge lets somebody pay for something that costs so much, or gives so much back, and
+// returns how far behind he is then: never more than most. Of those who share a count,
+// each has a part of it.
+func (t *Table) Charge(now time.Time, k Key, cost, most time.Duration) (behind time.Duration) {
+	if t == nil {
+		return 0
+	}
+	at := now.Sub(t.start)
+	s := &t.sets[k.one&uint64(len(t.sets)-1)]
+	s.mu.Lock()
+	if slot := s.find(k.one, at); slot != nil {
+		defer s.mu.Unlock()
+		if slot.paid > at || cost > 0 {
+			slot.key, slot.paid = k.one, min(max(slot.paid, at)+cost, at+most)
+		}
+		return max(slot.paid-at, 0)
+	}
+	s.mu.Unlock()
+	c := &t.crowd[k.wide&uint64(len(t.crowd)-1)]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paid = min(max(c.paid, at)+cost/crowdLimit, at+most)
+	return max(c.paid-at, 0)
+}
+
+// Behind is how far somebody is behind.
+func (t *Table) Behind(now time.Time, k Key) time.Duration {
+	return t.Charge(now, k, 0, 1<<62)
 }
 
 // find gives the slot of a key, or a free one; nil if all are others'.

@@ -23,6 +23,7 @@ type Users struct {
 	Password string
 	Closed   string // the account of somebody who may not log in
 	Broken   string // whom it fails to look for
+	Guessed  string // for whom too many wrong passwords came
 }
 
 // Gate is the door that lets them in, with their passwords.
@@ -37,6 +38,8 @@ func (u Users) Authenticate(_ context.Context, user, password string, _ director
 	switch {
 	case u.Broken != "" && name == u.Broken:
 		return account, fault.New(fault.Unavailable, "test: the directory is down")
+	case u.Guessed != "" && name == u.Guessed:
+		return account, login.ErrGuesses
 	case !known || password != u.Password:
 		return account, fault.New(fault.Unauthenticated, "test: wrong")
 	case account.State == directory.StateDisabled:
