@@ -123,6 +123,8 @@ func (s *session) greet() {
 
 // apop logs in with a digest.
 func (s *session) apop(ctx context.Context, args string) (reply, error) {
+	s.conn.Secret(true)
+	defer s.conn.Secret(false)
 	if s.seal == "" {
 		return s.wrong("-ERR APOP is not offered here"), nil
 	}
