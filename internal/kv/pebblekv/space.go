@@ -2,6 +2,7 @@ package pebblekv
 
 import (
 	"log/slog"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -133,10 +134,22 @@ func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 		}
 	}
 	f, err := fs.FS.Create(name, category)
-	if err == nil && category == logCategory {
+	switch {
+	case err != nil:
+	case category == logCategory:
 		f = newLogFile(f)
+	default:
+		f = &politeFile{f}
 	}
 	return f, err
+}
+
+// politeFile lets those go first who wait for a processor.
+type politeFile struct{ vfs.File }
+
+func (f *politeFile) Write(p []byte) (int, error) {
+	runtime.Gosched()
+	return f.File.Write(p)
 }
 
 // ReuseForWrite gives an old log a new name.
