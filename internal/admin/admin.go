@@ -53,6 +53,7 @@ type Account struct {
 	Forward  []string  `json:"forward,omitempty"`  // addresses that get its mail
 	Keeps    bool      `json:"keeps,omitempty"`    // what is forwarded is in its mailbox, too
 	Language string    `json:"language,omitempty"` // "zh-CN"; "": not known
+	Source   string    `json:"source,omitempty"`   // the other directory that knows it; "": it is our own
 }
 
 // AccountDetails is an account with what is in it.
@@ -155,7 +156,7 @@ func accountOf(a directory.Account) Account {
 	return Account{
 		ID: uint64(a.ID), Address: a.Address.String(), Scheme: a.Scheme(), Created: a.Created,
 		Disabled: a.State == directory.StateDisabled, State: a.State.String(), Reason: a.Reason, Changed: a.Since, Off: a.Off, Deleted: a.Deleted,
-		Forward: spell(a.Forward), Keeps: len(a.Forward) > 0 && a.KeepsMail(), Language: a.Language,
+		Forward: spell(a.Forward), Keeps: len(a.Forward) > 0 && a.KeepsMail(), Language: a.Language, Source: a.Source,
 	}
 }
 

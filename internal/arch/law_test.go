@@ -19,7 +19,7 @@ var floors = map[string]int{
 	"internal/blob/memblob": 3, "internal/blob/fsblob": 3, "internal/blob/blobtest": 3,
 	"internal/certs": 3,
 
-	"internal/store": 4, "internal/queue": 4, "internal/tlsrpt": 4, "internal/directory": 4, "internal/filter": 4,
+	"internal/store": 4, "internal/queue": 4, "internal/tlsrpt": 4, "internal/directory": 4, "internal/directory/ldapsource": 4, "internal/directory/sqlsource": 4, "internal/filter": 4,
 	"internal/dnszone": 4, "internal/history": 4,
 
 	"internal/audit":   5,
@@ -65,7 +65,10 @@ var outside = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":    {"internal/kv/pebblekv", "internal/kv/enginetest"},
 	"github.com/coreos/go-oidc/v3":        {"internal/openid"},
 	"github.com/emersion/go-msgauth":      {"internal/dkim"},
-	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest"},
+	"github.com/jackc/pgx/v5":             {"internal/kv/pgkv", "internal/kv/pgkv/pgtest", "internal/directory/sqlsource"},
+	"github.com/go-ldap/ldap/v3":          {"internal/directory/ldapsource"},
+	"github.com/go-sql-driver/mysql":      {"internal/directory/sqlsource"},
+	"modernc.org/sqlite":                  {"internal/directory/sqlsource"},
 	"github.com/klauspost/compress":       {"internal/blob/fsblob", "internal/wire"},
 	"github.com/mholt/acmez/v3":           {"internal/certs"},
 	"github.com/miekg/dns":                {"internal/dns", "bench/relay"},

@@ -159,7 +159,7 @@ func (c *accountShow) Run(e *environment) error {
 			{"number", fmt.Sprint(a.ID)},
 			{"state", state(a.Account)},
 			{"since", a.Created.Format("2006-01-02 15:04:05 MST")},
-			{"password", a.Scheme + ways(a)},
+			{"password", kept(a) + ways(a)},
 			{"aliases", or(strings.Join(a.Aliases, " "), "none")},
 			{"mail to", forwarding(a.Account)},
 			{"language", or(a.Language, "not known")},
@@ -173,6 +173,17 @@ func (c *accountShow) Run(e *environment) error {
 		}
 		table(w, rows)
 	})
+}
+
+// kept says where an account's password is.
+func kept(a admin.AccountDetails) string {
+	switch a.Source {
+	case "":
+		return a.Scheme
+	case directory.FromProvider:
+		return "none; the OpenID provider vouches"
+	}
+	return "in the directory " + a.Source
 }
 
 // isInbox is 1 for the mailbox that people look for first.

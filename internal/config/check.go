@@ -10,6 +10,7 @@ import (
 func (r *reader) check(c *Config) {
 	r.tls(c)
 	r.login(c)
+	r.directories(c)
 	r.service(c)
 	switch {
 	case c.Store.Engine == Postgres && c.Store.DSN == "":

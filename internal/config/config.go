@@ -52,6 +52,7 @@ type Config struct {
 
 	OpenID           OpenID
 	CertificateUsers []CertificateUser
+	Directories      []Directory
 }
 
 // Listener is one address that one protocol is spoken on.

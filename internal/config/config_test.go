@@ -100,6 +100,21 @@ func full() Config {
 				Retry: []time.Duration{time.Minute}, GiveUp: new(24 * time.Hour), DelayNotice: new(time.Duration(0)), Connections: new(3),
 			},
 		},
+		Directories: []Directory{
+			{
+				Name: "corp", Type: LDAP, Domains: []string{"example.test"}, Remember: time.Minute, Timeout: time.Second, Connections: 2,
+				PasswordFile: "/etc/corp.password", CA: "/etc/corp.pem", Servers: []string{"ldaps://ldap.example.test", "ldapi:///run/ldapi"},
+				BindDN: "cn=mail", Base: "dc=test", Filter: "(mail=%u)", PasswordAttribute: "userPassword", Parameters: []string{"address"},
+			},
+			{
+				Name: "people", Type: InMySQL, Remember: time.Hour, Timeout: time.Minute, Connections: 3, StartTLS: true, DSN: "mail@tcp(db)/people",
+				Query: "SELECT hash FROM people WHERE name = ? AND domain = ?", Parameters: []string{"local", "domain"},
+			},
+			{
+				Name: "file", Type: InSQLite, Remember: time.Hour, Timeout: time.Minute, Connections: 3, StartTLS: true, File: "/var/lib/people.db",
+				Query: "SELECT hash FROM people WHERE address = ?", Parameters: []string{"address"},
+			},
+		},
 		DNS:     DNS{[]netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("[::1]:5353")}, new(bool)},
 		Reports: TLSReports{"tls@example.test"},
 		IMAP:    IMAPSettings{Administrators: []string{"admin@example.test"}, MessageLimit: 1000, Referrals: []string{"bob@example.test imap://bob@imap.example.org/"}},

@@ -16,6 +16,7 @@ type OpenID struct {
 	ClientID         string
 	ClientSecretFile string
 	CA               string // PEM file of who vouches for it; "": whom the system trusts
+	Provision        bool   // make accounts
 }
 
 // CertificateUser is whom a client's certificate stands for.
@@ -61,6 +62,10 @@ func (c *Config) openID() table {
 		{name: "client_id", value: text(&o.ClientID), example: `"mail-server"`, doc: "Who asks."},
 		{name: "client_secret_file", value: path(&o.ClientSecretFile), example: `"openid.secret"`, doc: "File whose first line is the secret. It is read again on SIGHUP."},
 		{name: "ca", value: path(&o.CA), example: `"id-ca.pem"`, doc: "PEM file of the authorities that vouch for the provider. Without it, those of the system."},
+		{
+			name: "provision", value: boolean(&o.Provision),
+			doc: "Make an account at their first login for those whom the provider vouches for, if their address is in a domain of ours. They get no mail before.",
+		},
 	}}
 }
 

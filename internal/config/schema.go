@@ -195,7 +195,7 @@ func (c *Config) arrays() []array {
 	for i := range c.Routes {
 		routes.tables = append(routes.tables, c.Routes[i].fields())
 	}
-	return []array{listeners, c.certificates(), c.certificateUsers(), routes, c.allowances(), c.quirks()}
+	return []array{listeners, c.certificates(), c.certificateUsers(), c.directories(), routes, c.allowances(), c.quirks()}
 }
 
 // fields are the keys of a [[listener]].

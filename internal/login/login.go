@@ -21,6 +21,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -55,12 +56,14 @@ type Identity struct {
 // not log in; or a fault of the server's own.
 type Directory interface {
 	Authenticate(ctx context.Context, user, password string, use directory.Use) (directory.Account, error)
-	// Account finds an account by its address. There may be none: NotFound.
-	Account(ctx context.Context, address addr.Address) (directory.Account, error)
+	// Find finds the account of an address, here or in another directory. There may be none: NotFound.
+	Find(ctx context.Context, address addr.Address) (directory.Account, error)
 	// ScramKeys and SharedSecrets give what proofs are compared with. Of somebody who is
 	// not there it is made up.
 	ScramKeys(ctx context.Context, user string, hash directory.ScramHash, use directory.Use) (directory.Scram, error)
 	SharedSecrets(ctx context.Context, user string, use directory.Use) ([]directory.Secret, error)
+	// Adopt makes the account of somebody whom another directory knows.
+	Adopt(ctx context.Context, address addr.Address, source string) (directory.Account, error)
 	// Used notes that a credential was used.
 	Used(ctx context.Context, account directory.AccountID, credential directory.CredentialID)
 }
@@ -112,6 +115,7 @@ type Options struct {
 	Only, Without []string
 
 	Tokens       Tokens            // nil: no mechanism that takes a token
+	Provision    bool              // whom a token vouches for gets an account
 	Certificates bool              // clients are asked for certificates
 	Holders      map[string]string // addresses by the SHA-256 of a client's certificate, or by its subject
 	// Shown gives the certificates that this server may have shown to clients that asked
@@ -190,16 +194,19 @@ func (g *Gate) Identify(ctx context.Context, p Peer, user string) (Identity, err
 	return g.settle(ctx, &Attempt{Peer: p, Mechanism: trusted, User: user}, account, err)
 }
 
+// errNobody is in the chain of the error when somebody is proven, but has no account.
+var errNobody = errors.New("nobody here")
+
 // find gives the account of a user who needs no password any more.
 func (g *Gate) find(ctx context.Context, p Peer, user string) (directory.Account, error) {
 	address, err := addr.Parse(user)
 	if err != nil {
 		return directory.Account{}, fault.New(fault.Unauthenticated, "login: %w", err)
 	}
-	account, err := g.o.Directory.Account(ctx, address)
+	account, err := g.o.Directory.Find(ctx, address)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return account, fault.New(fault.Unauthenticated, "login: %w", err)
+		return account, fault.New(fault.Unauthenticated, "login: %w: %w", errNobody, err)
 	case err == nil:
 		err = account.Refuse(directory.Use{Protocol: p.Protocol})
 	}

@@ -2,8 +2,10 @@ package login
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
 	"posthorn/internal/sasl"
@@ -105,5 +107,22 @@ func (x *Exchange) token(authzid, token string) error {
 		return x.settle(directory.Account{}, err)
 	}
 	a.User = address
-	return x.settle(g.find(x.ctx, a.Peer, address))
+	account, err := g.find(x.ctx, a.Peer, address)
+	if errors.Is(err, errNobody) && g.o.Provision {
+		account, err = g.provision(x.ctx, address)
+	}
+	return x.settle(account, err)
+}
+
+// provision makes an account for somebody whom the provider knows, and we do not yet.
+func (g *Gate) provision(ctx context.Context, user string) (directory.Account, error) {
+	address, err := addr.Parse(user)
+	if err != nil {
+		return directory.Account{}, fault.New(fault.Unauthenticated, "login: %w", err)
+	}
+	account, err := g.o.Directory.Adopt(ctx, address, directory.FromProvider)
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Exists) || fault.Is(err, fault.Invalid) {
+		return account, fault.New(fault.Unauthenticated, "login: %w", err)
+	}
+	return account, err
 }

@@ -135,7 +135,9 @@ func CheckFiles(c *config.Config) (warnings []certs.Trouble, err error) {
 	files, err := readTLS(c)
 	_, wrong := routes(c.Routes)
 	_, unusable := readOpenID(c.OpenID)
-	if err := errors.Join(err, wrong, unusable); err != nil {
+	others, unknown := openDirectories(c)
+	closeDirectories(others)
+	if err := errors.Join(err, wrong, unusable, unknown); err != nil {
 		return nil, err
 	}
 	set := certs.New(time.Now, slog.New(slog.DiscardHandler))

@@ -126,6 +126,7 @@ func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.H
 // Admin gives the operations on the data of a server that does not run.
 func (d *Data) Admin(ctx context.Context) *admin.Admin {
 	d.prepareTLS(ctx)
+	d.prepareDirectories(ctx)
 	return d.admin(nil)
 }
 
@@ -144,5 +145,5 @@ func (d *Data) Close() error {
 	d.History.Close(ctx)
 	d.Audit.Close(ctx)
 	d.Directory.Close()
-	return errors.Join(d.engine.Close(), d.blobs.Close())
+	return errors.Join(closeDirectories(d.Directory.SetSources(nil)), d.engine.Close(), d.blobs.Close())
 }

@@ -33,12 +33,13 @@ type settings struct {
 	Challenge  config.Challenge
 	Holders    []config.CertificateUser
 	Tokens     *openid.Verifier // nil: none are taken
+	Provision  bool
 }
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
 	return settings{
 		l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname,
-		c.OffersTLS(), s.clients[l.ClientCertificates], c.ACME.Challenge, c.CertificateUsers, s.tokens.verifier,
+		c.OffersTLS(), s.clients[l.ClientCertificates], c.ACME.Challenge, c.CertificateUsers, s.tokens.verifier, c.OpenID.Provision,
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *Server) gate(set settings) *login.Gate {
 		History: s.data.metrics.Counts, Recorder: logins{s.data.Audit}, Guard: s.guard,
 	}
 	if set.Tokens != nil {
-		o.Tokens = set.Tokens
+		o.Tokens, o.Provision = set.Tokens, set.Provision
 	}
 	return login.New(o)
 }

@@ -38,13 +38,20 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	for i, d := range kept {
 		open[i] = d.socket
 	}
-	sockets, err := openSockets(ctx, c.Listeners, open)
+	others, err := openDirectories(c)
 	if err != nil {
 		return err
+	}
+	sockets, err := openSockets(ctx, c.Listeners, open)
+	if err != nil {
+		return errors.Join(err, closeDirectories(others))
 	}
 	// From here on nothing fails.
 	s.useTLS(ctx, files)
 	s.tokens.use(provider, s.log)
+	if err := closeDirectories(s.data.Directory.SetSources(others)); err != nil {
+		s.log.Warn("closing directories failed", "error", err)
+	}
 	s.warnOfRestart(c)
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)

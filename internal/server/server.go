@@ -119,6 +119,9 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 		return nil, err
 	}
 	s.tokens.use(provider, log)
+	if err := data.useDirectories(c); err != nil {
+		return nil, err
+	}
 	if err := inbound.PrepareTempDir(s.tempDir); err != nil {
 		return nil, err
 	}

@@ -48,8 +48,16 @@ func (u Users) Authenticate(_ context.Context, user, password string, _ director
 	return account, nil
 }
 
-// Account is of login.Directory.
-func (u Users) Account(_ context.Context, address addr.Address) (directory.Account, error) {
+// Adopt is of login.Directory.
+func (u Users) Adopt(_ context.Context, address addr.Address, source string) (directory.Account, error) {
+	if address.Domain != Domain {
+		return directory.Account{}, fault.New(fault.NotFound, "test: %s is not ours", address)
+	}
+	return directory.Account{ID: 99, Address: address, Source: source}, nil
+}
+
+// Find is of login.Directory.
+func (u Users) Find(_ context.Context, address addr.Address) (directory.Account, error) {
 	account, known := u.account(address.Local)
 	if !known || address.Domain != Domain {
 		return account, fault.New(fault.NotFound, "test: there is no %s", address)
