@@ -67,6 +67,7 @@ func (p *pool) use(ctx context.Context, fn func(*ldap.Conn) error) error {
 // run runs an operation, and keeps the connection if it is still good.
 func (p *pool) run(ctx context.Context, c *conn, fn func(*ldap.Conn) error) error {
 	c.net.begin(ctx)
+	c.SetTimeout(left(ctx))
 	err := fn(c.Conn)
 	if err != nil && broken(err) || c.IsClosing() || !c.net.end() {
 		c.Close()
@@ -153,7 +154,7 @@ func left(ctx context.Context) time.Duration {
 	if !ok {
 		return maxIdle
 	}
-	return time.Until(deadline)
+	return max(time.Until(deadline), time.Millisecond) // none would stand for all there is
 }
 
 func (d *dialer) one(ctx context.Context, server string, ready func(*ldap.Conn) error) (*conn, error) {
@@ -202,10 +203,14 @@ func (d *dialer) secure(ctx context.Context, raw *bounded, u *url.URL) (*ldap.Co
 			return nil, err
 		}
 		c := ldap.NewConn(secure, true)
+		c.SetTimeout(left(ctx))
 		c.Start()
 		return c, nil
 	}
 	c := ldap.NewConn(raw, false)
+	// The library does not read on after a wrong answer to StartTLS, and so would not notice
+	// the deadline of what is below it.
+	c.SetTimeout(left(ctx))
 	c.Start()
 	if d.startTLS && u.Scheme == "ldap" {
 		if err := c.StartTLS(settings); err != nil {
