@@ -24,6 +24,7 @@ import (
 	"posthorn/internal/dns"
 	"posthorn/internal/dnszone"
 	"posthorn/internal/fault"
+	"posthorn/internal/filter/bans"
 	"posthorn/internal/history"
 	"posthorn/internal/queue"
 	"posthorn/internal/search"
@@ -135,6 +136,7 @@ type Options struct {
 	History   *history.History
 	Audit     *audit.Log
 	Index     *search.Index
+	Bans      *bans.Book
 	Keeper    *certs.Keeper
 	Site      func() dnszone.Site  // what the world is to know of the server
 	Resolver  func() *dns.Resolver // asked whether it does

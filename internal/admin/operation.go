@@ -70,6 +70,10 @@ var (
 	ListCertificates = Operation[Nothing, []Certificate]{"certificate/list"}
 	RenewCertificate = Operation[Name, CertificatesDue]{"certificate/renew"}
 
+	ListBans  = Operation[Nothing, []Ban]{"ban/list"}
+	AddBan    = Operation[Ban, Nothing]{"ban/add"}
+	RemoveBan = Operation[Name, Nothing]{"ban/remove"}
+
 	Undelete = Operation[UndeleteOrder, []Deleted]{"mail/undelete"}
 
 	Verify = Operation[Nothing, Verified]{"verify"}

@@ -311,6 +311,9 @@ type Limits struct {
 	GreetDelay time.Duration // strangers on smtp are watched so long before they are greeted; 0: not at all
 	Tarpit     time.Duration // longest pause before the reply to a client that makes errors; 0: none
 
+	BanAfter int           // wrong passwords within an hour, after which a network is refused; 0: never
+	BanTime  time.Duration // for how long, the first time
+
 	// Of a client's address, an IPv6 one by its /64; 0: any number.
 	ConnsPerMinute      int // on listeners for smtp and submission
 	MessagesPerMinute   int // on listeners for smtp
@@ -379,6 +382,8 @@ func Default() Config {
 			MaxConnsPerIP:  200,
 			GreetDelay:     time.Second,
 			Tarpit:         10 * time.Second,
+			BanAfter:       50,
+			BanTime:        10 * time.Minute,
 
 			ConnsPerMinute:        1200,
 			MessagesPerMinute:     6000,

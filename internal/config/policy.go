@@ -54,6 +54,14 @@ func (c *Config) policyTables() []table {
 				name: "tarpit", value: duration(&c.Limits.Tarpit, 0, time.Minute),
 				doc: `Longest pause before the reply to a client that keeps making errors (guesses at addresses, unknown commands); "0s": none.`,
 			},
+			{
+				name: "ban_after", value: count(&c.Limits.BanAfter, 0, 1_000_000),
+				doc: "After so many wrong passwords within an hour a network is refused for a while, on all listeners; 0: none is.",
+			},
+			{
+				name: "ban_time", value: duration(&c.Limits.BanTime, time.Minute, 7*day),
+				doc: "For how long, the first time; each time it is four times longer, up to a week.",
+			},
 			rate("connections_per_minute_per_ip", &c.Limits.ConnsPerMinute, "Most new connections from one address (of IPv6, one /64) to smtp and submission listeners"),
 			rate("messages_per_minute_per_ip", &c.Limits.MessagesPerMinute, "Most messages from one address to smtp listeners"),
 			rate("recipients_per_minute_per_ip", &c.Limits.RecipientsPerMinute, "Most recipients from one address to smtp listeners"),

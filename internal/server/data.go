@@ -20,6 +20,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
 	"posthorn/internal/fault"
+	"posthorn/internal/filter/bans"
 	"posthorn/internal/history"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/pebblekv"
@@ -46,6 +47,7 @@ type Data struct {
 	History   *history.History
 	Audit     *audit.Log
 	Index     *search.Index
+	Bans      *bans.Book
 
 	engine  kv.Engine
 	metrics *metrics.Metrics
@@ -112,6 +114,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
+	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log})
 	d.Index = search.New(search.Options{Engine: engine, Store: d.Store, Logger: log})
 	return d
 }
@@ -133,7 +136,7 @@ func (d *Data) Admin(ctx context.Context) *admin.Admin {
 // admin gives the operations, with one that accepts messages.
 func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error)) *admin.Admin {
 	return admin.New(admin.Options{
-		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Keeper: d.keeper,
+		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Bans: d.Bans, Keeper: d.keeper,
 		Site: d.site, Resolver: d.resolver, Send: send,
 	})
 }

@@ -22,6 +22,8 @@ func (s *Server) face(set settings) wire.Options {
 		Exempt:        set.Limits.Exempt,
 		MaxConns:      set.Limits.MaxConns,
 		MaxConnsPerIP: set.Limits.MaxConnsPerIP,
+		Refuse:        s.refuse(set),
+		Sessions:      s.sessions,
 		Logger:        s.log,
 	}
 	switch l.Protocol {

@@ -33,6 +33,7 @@ import (
 	"posthorn/internal/obs/metrics"
 	"posthorn/internal/pop3d"
 	"posthorn/internal/service"
+	"posthorn/internal/wire"
 )
 
 // Server is a running mail server.
@@ -49,8 +50,9 @@ type Server struct {
 	register   *register
 	indexing   bool // searches use the index, which is kept up to date
 	background []*background
-	maildrops  *pop3d.Locks // one session each, over all listeners
-	guard      *guard.Guard // knows who guesses, over all listeners
+	maildrops  *pop3d.Locks   // one session each, over all listeners
+	guard      *guard.Guard   // knows who guesses, over all listeners
+	sessions   *wire.Sessions // of those who are logged in, likewise
 
 	mu      sync.Mutex // guards what follows
 	config  *config.Config
@@ -111,8 +113,9 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	s := &Server{
 		log: log, data: data, certs: data.certs, keeper: data.keeper, config: c, maildrops: pop3d.NewLocks(),
 		resolver: data.resolver(), tempDir: c.TempDir(),
-		register: newRegister(c.Lists, log), indexing: c.Search.Index, guard: newGuard(c),
+		register: newRegister(c.Lists, log), indexing: c.Search.Index, sessions: wire.NewSessions(),
 	}
+	s.guard = s.newGuard(c)
 	s.useTLS(ctx, files)
 	provider, err := readOpenID(c.OpenID)
 	if err != nil {
@@ -141,7 +144,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	s.relay.start()
 	s.background = []*background{
 		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
-		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(s.keeper.Run),
+		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(s.keeper.Run),
 	}
 	if s.indexing {
 		s.background = append(s.background, startBackground(data.Index.Run))

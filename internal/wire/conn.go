@@ -44,6 +44,7 @@ type Conn struct {
 	fromProxy bool // the transport's peer is a proxy, which must introduce the client
 	counted   bool // holds a place in the limits
 	limitKey  netip.Addr
+	session   netip.Addr // what it is counted by among Sessions; invalid: it is not
 
 	// Reading: read.go.
 	in       []byte        // the buffer, nil while there is nothing in it and no read under way
@@ -105,9 +106,7 @@ func (c *Conn) open() bool {
 		if c.readProxyHeader() != nil {
 			return false
 		}
-		if !c.srv.enter(c) {
-			c.srv.stats.refused.Add(1)
-			c.refuse()
+		if !c.enter() {
 			return false
 		}
 	}
@@ -206,6 +205,7 @@ func (c *Conn) Protocol() string { return c.srv.o.Protocol }
 // end, and the log names the user.
 func (c *Conn) Authenticated(user string) {
 	c.srv.stats.loggedIn.Add(1)
+	c.srv.o.Sessions.begin(c)
 	c.user, c.preAuth = user, time.Time{}
 	c.SetIdleTimeout(c.srv.o.IdleTimeout)
 	if c.log != nil {
@@ -216,6 +216,7 @@ func (c *Conn) Authenticated(user string) {
 // Unauthenticated takes Authenticated back: somebody else may log in.
 func (c *Conn) Unauthenticated() {
 	c.user, c.log = "", nil
+	c.srv.o.Sessions.end(c)
 	if total := c.srv.o.PreAuthTotal; total > 0 {
 		c.preAuth = time.Now().Add(total)
 	}

@@ -25,18 +25,33 @@ func (l *limits) init(o *Options) {
 	l.perIP = make(map[netip.Addr]int)
 }
 
-// enter gives c its place, and reports whether there was one.
-func (s *Server) enter(c *Conn) bool {
+// enter gives c its place, or turns the peer away.
+func (c *Conn) enter() bool {
+	reply, entered := c.srv.place(c)
+	if !entered {
+		c.srv.stats.refused.Add(1)
+		c.refuse(reply)
+	}
+	return entered
+}
+
+// place gives c its place; or says what the peer is told, if there is none.
+func (s *Server) place(c *Conn) (reply string, entered bool) {
 	l := &s.limits
 	addr := c.remote.Addr()
 	if contains(l.o.Exempt, addr) {
-		return true
+		return "", true
 	}
-	key := limitKey(addr)
+	key, limit, busy := limitKey(addr), "", l.o.Busy
+	if l.o.Refuse != nil {
+		if reply, why := l.o.Refuse(addr); why != "" {
+			limit, busy = why, reply
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limit := ""
 	switch {
+	case limit != "":
 	case l.o.MaxConns > 0 && l.total >= l.o.MaxConns:
 		limit = "connections in all"
 	case l.o.MaxConnsPerIP > 0 && addr.IsValid() && l.perIP[key] >= l.o.MaxConnsPerIP:
@@ -45,14 +60,14 @@ func (s *Server) enter(c *Conn) bool {
 		l.total++
 		l.perIP[key]++
 		c.counted, c.limitKey = true, key
-		return true
+		return "", true
 	}
 	l.refused++
 	if now := time.Now(); now.Sub(l.logged) >= logEvery {
 		s.log.Warn("connection refused", "limit", limit, "remote", addr, "refused", l.refused)
 		l.logged, l.refused = now, 0
 	}
-	return false
+	return busy, false
 }
 
 // leave gives c's place back.
@@ -69,12 +84,12 @@ func (l *limits) leave(c *Conn) {
 	}
 }
 
-// refuse tells the peer that there is no place for it. It does not wait: the line
+// refuse tells the peer why there is no place for it. It does not wait: the line
 // fits the empty send buffer of a connection just accepted, or is not sent.
-func (c *Conn) refuse() {
-	if !c.srv.o.ImplicitTLS && c.srv.o.Busy != "" {
+func (c *Conn) refuse(reply string) {
+	if !c.srv.o.ImplicitTLS && reply != "" {
 		c.sock.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-		c.sock.Write([]byte(c.srv.o.Busy))
+		c.sock.Write([]byte(reply))
 	}
 	c.sock.Close()
 }

@@ -47,6 +47,12 @@ type Options struct {
 	MaxConns      int // connections at a time; 0: no limit
 	MaxConnsPerIP int // per IPv4 address or IPv6 /64; 0: no limit
 
+	// Refuse turns a peer away before anything is said, TLS included: it gives what the
+	// peer is told in clear ("421 4.7.0 …\r\n"), and why, for the log. nil: nobody.
+	Refuse func(netip.Addr) (reply, why string)
+	// Sessions counts those who are logged in; nil: they are not counted.
+	Sessions *Sessions
+
 	// PreAuthTimeout and IdleTimeout bound each wait for a line, before and after
 	// Authenticated. They bound the whole line, not the next byte: see read.go.
 	PreAuthTimeout time.Duration // default 1 minute
@@ -179,9 +185,7 @@ func (s *Server) admit(nc net.Conn) {
 func (s *Server) register(nc net.Conn) *Conn {
 	c := newConn(s, nc)
 	// Behind a proxy the peer is known, and counted, after its header.
-	if !c.fromProxy && !s.enter(c) {
-		s.stats.refused.Add(1)
-		c.refuse()
+	if !c.fromProxy && !c.enter() {
 		return nil
 	}
 	s.mu.Lock()
@@ -216,6 +220,7 @@ func (s *Server) end(c *Conn) {
 	delete(s.conns, c)
 	s.mu.Unlock()
 	s.limits.leave(c)
+	s.o.Sessions.end(c)
 	s.wg.Done()
 }
 

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/admin"
+	"posthorn/internal/config"
+)
+
+// TestBans: a network that guesses at many users is refused on all listeners, and told
+// why; one where somebody is logged in is not; an operator sees it and lets it in again.
+func TestBans(t *testing.T) {
+	c := testConfig(t, config.POP3, config.IMAP, config.SMTP)
+	c.Limits.BanAfter, c.Limits.GreetDelay = 3, 0
+	for i := range c.Listeners {
+		c.Listeners[i].ProxyProtocol = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}
+	h := openHouse(t, c, "alice@example.test")
+	from := func(p config.Protocol, ip, greeting string) *client {
+		t.Helper()
+		client := connect(t, h.Address(p))
+		client.say("PROXY TCP4 "+ip+" 198.51.100.1 4000 110", greeting)
+		return client
+	}
+	guess := func(ip string) {
+		t.Helper()
+		pop := from(config.POP3, ip, "+OK")
+		for i := range 3 {
+			pop.say(fmt.Sprintf("USER user%d@example.test", i), "+OK")
+			pop.say("PASS guess", "-ERR [AUTH] Wrong user or password")
+		}
+	}
+
+	owner := from(config.POP3, "192.0.2.2", "+OK")
+	owner.say("USER alice@example.test", "+OK")
+	owner.say("PASS "+password, "+OK")
+	guess("192.0.2.2")
+	guess("192.0.2.1")
+	var bans []admin.Ban
+	for deadline := time.Now().Add(10 * time.Second); len(bans) == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		bans = ask(h, admin.ListBans, admin.Nothing{})
+	}
+	if len(bans) != 1 || bans[0].Network != "192.0.2.1/32" || bans[0].Times != 1 || bans[0].Reason != "3 wrong passwords within the hour" {
+		t.Fatalf("banned: %+v", bans)
+	}
+	for { // until it is known everywhere
+		if _, banned := h.data.Bans.Find(netip.MustParseAddr("192.0.2.1")); banned {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	until := bans[0].Until.UTC().Format("2006-01-02 15:04 UTC")
+	for p, greeting := range map[config.Protocol]string{
+		config.POP3: "-ERR [SYS/TEMP] ", config.IMAP: "* BYE ", config.SMTP: "421 4.7.0 mail.example.test ",
+	} {
+		from(p, "192.0.2.1", greeting+"Your network 192.0.2.1/32 is refused until "+until+": 3 wrong passwords within the hour")
+	}
+	from(config.IMAP, "192.0.2.2", "* OK")
+
+	ask(h, admin.RemoveBan, admin.Name{Name: "192.0.2.1"})
+	from(config.IMAP, "192.0.2.1", "* OK")
+	ask(h, admin.AddBan, admin.Ban{Network: "192.0.2.0/24", Reason: "spam", Until: time.Now().Add(time.Hour)})
+	from(config.IMAP, "192.0.2.2", "* BYE Your network 192.0.2.0/24 is refused") // as the operator wishes
+	if _, err := admin.AddBan.Call(t.Context(), h.admin, admin.Ban{Network: "127.0.0.1", Until: time.Now().Add(time.Hour)}); err == nil || !strings.Contains(err.Error(), "this machine") {
+		t.Errorf("this machine is banned: %v", err)
+	}
+}
