@@ -18,7 +18,7 @@ func TestRefuse(t *testing.T) {
 		Sessions: sessions,
 		Refuse: func(a netip.Addr) (string, string) {
 			if a == bad {
-				return "go away: you are banned\r\n", "ban of 192.0.2.1"
+				return "go away: you are banned\n", "ban of 192.0.2.1"
 			}
 			return "", ""
 		},
