@@ -11,7 +11,7 @@ type repairCommand struct{}
 
 // Help is shown below the summary.
 func (c *repairCommand) Help() string {
-	return "Counts anew what is counted, and makes the index of mailboxes' names anew. It deletes no message; damaged records and " +
+	return "Counts anew what is counted, makes the index of mailboxes' names anew, and records of messages from their bodies. It deletes no message; damaged " +
 		"bodies stay as they are. Then it verifies everything and tells what is still wrong. The search index is another command's: " +
 		"posthorn index rebuild."
 }

@@ -76,42 +76,44 @@ func verify(t *testing.T, s *Store) []string {
 	return problems
 }
 
+func removeKey(k []byte) func(w kv.Writer) error {
+	return func(w kv.Writer) error { return w.Delete(k) }
+}
+
+func flipByte(k []byte, at int) func(w kv.Writer) error {
+	return func(w kv.Writer) error {
+		v, _, err := w.Get(k)
+		if err != nil {
+			return err
+		}
+		v = append([]byte(nil), v...)
+		v[(at+len(v))%len(v)] ^= 0x55
+		return w.Put(k, v)
+	}
+}
+
 // Each kind of damage is found, named, and stops nothing else from being verified.
 func TestVerifyFindsDamage(t *testing.T) {
 	archive := MailboxID(6)
-	remove := func(k []byte) func(w kv.Writer) error {
-		return func(w kv.Writer) error { return w.Delete(k) }
-	}
-	flip := func(k []byte, at int) func(w kv.Writer) error {
-		return func(w kv.Writer) error {
-			v, _, err := w.Get(k)
-			if err != nil {
-				return err
-			}
-			v = append([]byte(nil), v...)
-			v[(at+len(v))%len(v)] ^= 0x55
-			return w.Put(k, v)
-		}
-	}
 	tests := []struct {
 		name   string
 		damage func(w kv.Writer) error
 		want   string
 	}{
-		{"a record is missing", remove(keyContent(2)), `mailbox "INBOX", message 2: its record is missing`},
-		{"a record is of a later version", flip(keyContent(2), 0), `message 2: store: a message's record has version 84`},
-		{"a body is missing", remove(keyBody(2)), `message 2: its body: store: the body is missing`},
-		{"a body is damaged", flip(keyBody(2), -1), `message 2: its body: store: a body does not match its checksum`},
-		{"a content does not know its message", remove(keyEmail(1, archive, 1)), `mailbox "Archive", message 1: its content does not know of it`},
-		{"a blob is not held", remove(keyLarge("")), ``},
-		{"the feed lost its end", remove(keyFeed(InboxID, 5)), `mailbox "INBOX": its feed ends`},
-		{"a name is missing", remove(keyName("Archive")), `mailbox "Archive": the index of names has ""`},
-		{"INBOX is missing", remove(keyName("INBOX")), `mailbox "INBOX": it is missing`},
-		{"a record is of another content", flip(keyContent(2), 9), `message 2: store: the record of content 2 says that it is of content 87`},
+		{"a record is missing", removeKey(keyContent(2)), `mailbox "INBOX", message 2: its record is missing`},
+		{"a record is of a later version", flipByte(keyContent(2), 0), `message 2: store: a message's record has version 84`},
+		{"a body is missing", removeKey(keyBody(2)), `message 2: its body: store: the body is missing`},
+		{"a body is damaged", flipByte(keyBody(2), -1), `message 2: its body: store: a body does not match its checksum`},
+		{"a content does not know its message", removeKey(keyEmail(1, archive, 1)), `mailbox "Archive", message 1: its content does not know of it`},
+		{"a blob is not held", removeKey(keyLarge("")), ``},
+		{"the feed lost its end", removeKey(keyFeed(InboxID, 5)), `mailbox "INBOX": its feed ends`},
+		{"a name is missing", removeKey(keyName("Archive")), `mailbox "Archive": the index of names has ""`},
+		{"INBOX is missing", removeKey(keyName("INBOX")), `mailbox "INBOX": it is missing`},
+		{"a record is of another content", flipByte(keyContent(2), 9), `message 2: store: the record of content 2 says that it is of content 87`},
 		{"a note is missing", dropNotes, `mailbox "INBOX", message 4: content 4 refers to it, message 4 of mailbox 1; it is not there`},
 		{"a record without a message", func(w kv.Writer) error { return w.Put(keyContent(99), []byte{1}) }, `the record of content 99 belongs to no message`},
-		{"the head is wrong", flip(keyHead, -1), `the quota counts`},
-		{"a mailbox's record is wrong", flip(keyMailbox(archive), 0), `mailbox 6: store: a mailbox's record has version`},
+		{"the head is wrong", flipByte(keyHead, -1), `the quota counts`},
+		{"a mailbox's record is wrong", flipByte(keyMailbox(archive), 0), `mailbox 6: store: a mailbox's record has version`},
 		{"a note for POP3 without a message", func(w kv.Writer) error {
 			return w.Put(keyPOP3(InboxID, 9), (&POP3Note{UIDL: "x"}).encode())
 		}, `message 9: something is noted of it for POP3, but it is not there`},

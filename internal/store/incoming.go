@@ -105,6 +105,13 @@ func (in *Incoming) Finish() (*Message, error) {
 	parsed := in.scan.Finish()
 	m.Size = parsed.Size
 	m.Parsed = parsed
+	m.tail, m.complete = describe(parsed)
+	return m, nil
+}
+
+// describe makes the part of a message's record that does not differ between copies. It is
+// made when a message comes, and again when Repair has to.
+func describe(parsed *message.Message) (tail []byte, complete bool) {
 	headers, complete := cachedHeaders(parsed.Root.Header)
 	ct := content{
 		size:            parsed.Size,
@@ -115,9 +122,7 @@ func (in *Incoming) Finish() (*Message, error) {
 		preview:         parsed.Preview,
 		layout:          parsed.Root.Layout().Append(nil),
 	}
-	m.complete = ct.headersComplete
-	m.tail = ct.tail()
-	return m, nil
+	return ct.tail(), ct.headersComplete
 }
 
 // Message is a message ready to be put into mailboxes, of any number of accounts.

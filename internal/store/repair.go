@@ -12,16 +12,17 @@ import (
 
 // Repair puts right, account by account, what can be told from things that are more to be
 // trusted: counters and quota from the messages that are there, the index of names from
-// the mailboxes, what belongs to no mailbox. It reports what it has mended. It deletes no
-// message and touches no record or body: what is wrong with those, Verify still names.
+// the mailboxes, what belongs to no mailbox; records of messages from their bodies. It
+// reports what it has mended. It deletes no message and touches no body: what is wrong
+// with those, Verify still names.
 func (s *Store) Repair(ctx context.Context, report func(Problem)) error {
 	var failed []error
 	err := s.eachAccount(ctx, func(a *Account) {
 		var m mender
-		err := s.engine.Update(ctx, []kv.Shard{a.shard}, func(tx kv.Tx) error {
-			m = mender{account: a, w: tx.In(a.shard), names: map[MailboxID]string{}}
-			return m.run()
-		})
+		err := a.mendRecords(ctx, report)
+		if err == nil {
+			err = a.mend(ctx, &m)
+		}
 		switch k := fault.KindOf(err); {
 		case err == nil:
 			for _, p := range m.mended {
@@ -34,6 +35,14 @@ func (s *Store) Repair(ctx context.Context, report func(Problem)) error {
 		}
 	})
 	return errors.Join(append(failed, err)...)
+}
+
+// mend repairs what is one commit.
+func (a *Account) mend(ctx context.Context, m *mender) error {
+	return a.store.engine.Update(ctx, []kv.Shard{a.shard}, func(tx kv.Tx) error {
+		*m = mender{account: a, w: tx.In(a.shard), names: map[MailboxID]string{}}
+		return m.run()
+	})
 }
 
 // mender repairs one account in one commit.
