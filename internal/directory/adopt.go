@@ -125,6 +125,17 @@ func (d *Directory) discover(ctx context.Context, a addr.Address) (found bool, e
 	return err == nil, err
 }
 
+// meet makes accounts for those among some addresses whom only other directories know, so
+// that something here can point to them.
+func (d *Directory) meet(ctx context.Context, all ...addr.Address) error {
+	for _, one := range all {
+		if _, err := d.discover(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // heedOthers lets other directories have their say in an answer: who is there that our own
 // does not know, and who is not there any more.
 func (d *Directory) heedOthers(ctx context.Context, a addr.Address, answer Resolution) (Resolution, error) {

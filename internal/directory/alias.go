@@ -20,7 +20,7 @@ type Alias struct {
 }
 
 // AddAlias makes an alias that anybody may write to. Its targets in our domains must
-// be there. Kinds of errors: Invalid, NotFound, Exists.
+// be there. Kinds of errors: Invalid, NotFound, Exists; Unavailable if another directory cannot be asked.
 func (d *Directory) AddAlias(ctx context.Context, address addr.Address, to ...addr.Address) (Alias, error) {
 	return d.AddGroup(ctx, address, Anyone, to...)
 }
@@ -36,6 +36,9 @@ func (d *Directory) AddGroup(ctx context.Context, address addr.Address, senders 
 	}
 	if len(to) == 0 {
 		return Alias{}, fault.New(fault.Invalid, "alias %s needs at least one target", address)
+	}
+	if err := d.meet(ctx, to...); err != nil {
+		return Alias{}, err
 	}
 	alias := Alias{Address: address, Senders: senders, Created: d.clock().UTC()}
 	err = d.update(ctx, func(w kv.Writer) (err error) {

@@ -60,6 +60,9 @@ func (d *Directory) SetCatchAll(ctx context.Context, name string, to addr.Addres
 	if err != nil {
 		return Domain{}, err
 	}
+	if err := d.meet(ctx, to); err != nil {
+		return Domain{}, err
+	}
 	var domain Domain
 	err = d.update(ctx, func(w kv.Writer) error {
 		rec, err := mustOwn(w, name)

@@ -17,6 +17,9 @@ func (d *Directory) SetForward(ctx context.Context, address addr.Address, keep b
 	if err != nil {
 		return Account{}, err
 	}
+	if err := d.meet(ctx, to...); err != nil {
+		return Account{}, err
+	}
 	var account Account
 	err = d.update(ctx, func(w kv.Writer) (err error) {
 		if account, err = findAccount(w, address); err != nil {

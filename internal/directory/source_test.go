@@ -197,6 +197,9 @@ func TestRecipientsElsewhere(t *testing.T) {
 	wantText(t, "before the catch-all", recipient(t, d, "bob@example.test"), "deliver bob@example.test")
 	wantText(t, "caught", recipient(t, d, "dave@example.test"), "deliver alice@example.test")
 	wantText(t, "alias", recipient(t, d, "both@example.test"), "deliver alice@example.test carol@example.test")
+	other.set("erin@example.test", "x")
+	fill(t, d, "first@example.test > erin@example.test") // whom nobody has met
+	wantText(t, "alias of somebody new", recipient(t, d, "first@example.test"), "deliver erin@example.test")
 	other.set("carol@example.test", "")
 	pass(time.Hour)
 	wantText(t, "alias, one is gone", recipient(t, d, "both@example.test"), "deliver alice@example.test")

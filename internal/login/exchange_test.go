@@ -63,7 +63,10 @@ func (tokens) Discovery() sasl.Discovery { return sasl.Discovery{Scope: "mail"} 
 
 // whole is a gate that offers everything.
 func whole(t testing.TB, o login.Options) *login.Gate {
-	o.Directory, o.Hostname, o.Tokens, o.Certificates = people(t), "mail.example.test", tokens{}, true
+	if o.Directory == nil {
+		o.Directory = people(t)
+	}
+	o.Hostname, o.Tokens, o.Certificates = "mail.example.test", tokens{}, true
 	o.Holders = map[string]string{"CN=laptop": "bob@example.test"}
 	if o.Only == nil {
 		o.Only = login.Names()
@@ -205,6 +208,22 @@ func TestMechanismsProve(t *testing.T) {
 		}, login.Identity{}, fault.Unauthenticated},
 		"bearer, another's": {func() (login.Identity, error) {
 			return talk(t, g, p, "XOAUTH2", "user=alice@example.test\x01auth=Bearer bob@example.test\x01\x01", "")
+		}, login.Identity{}, fault.Unauthenticated},
+		"bearer, new here": {func() (login.Identity, error) {
+			o := login.Options{Provision: true}
+			return talk(t, whole(t, o), p, "OAUTHBEARER", "n,,\x01auth=Bearer newcomer@example.test\x01\x01")
+		}, login.Identity{Account: 3, Name: "newcomer@example.test"}, 0},
+		"bearer, new, but elsewhere": {func() (login.Identity, error) {
+			o := login.Options{Provision: true}
+			return talk(t, whole(t, o), p, "OAUTHBEARER", "n,,\x01auth=Bearer newcomer@remote.test\x01\x01", "\x01")
+		}, login.Identity{}, fault.Unauthenticated},
+		"bearer, gone from its directory": {func() (login.Identity, error) {
+			o := login.Options{Directory: people(t), Provision: true}
+			gone := addr.Address{Local: "gone", Domain: "example.test"}
+			if _, err := o.Directory.Adopt(t.Context(), gone, "corp"); err != nil {
+				t.Fatal(err)
+			}
+			return talk(t, whole(t, o), p, "OAUTHBEARER", "n,,\x01auth=Bearer gone@example.test\x01\x01", "\x01")
 		}, login.Identity{}, fault.Unauthenticated},
 		"xoauth2": {func() (login.Identity, error) {
 			return talk(t, g, p, "XOAUTH2", "user=bob@example.test\x01auth=Bearer bob@example.test\x01\x01")

@@ -109,20 +109,25 @@ func (x *Exchange) token(authzid, token string) error {
 	a.User = address
 	account, err := g.find(x.ctx, a.Peer, address)
 	if errors.Is(err, errNobody) && g.o.Provision {
-		account, err = g.provision(x.ctx, address)
+		account, err = g.provision(x.ctx, a.Peer, address)
 	}
 	return x.settle(account, err)
 }
 
 // provision makes an account for somebody whom the provider knows, and we do not yet.
-func (g *Gate) provision(ctx context.Context, user string) (directory.Account, error) {
+func (g *Gate) provision(ctx context.Context, p Peer, user string) (directory.Account, error) {
 	address, err := addr.Parse(user)
 	if err != nil {
 		return directory.Account{}, fault.New(fault.Unauthenticated, "login: %w", err)
 	}
 	account, err := g.o.Directory.Adopt(ctx, address, directory.FromProvider)
-	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Exists) || fault.Is(err, fault.Invalid) {
+	switch {
+	case fault.Is(err, fault.NotFound) || fault.Is(err, fault.Exists) || fault.Is(err, fault.Invalid):
 		return account, fault.New(fault.Unauthenticated, "login: %w", err)
+	case err != nil:
+		return account, err
+	case account.Source != directory.FromProvider: // it is there, but gone from the directory that it is from
+		return account, fault.New(fault.Unauthenticated, "login: %s is not in the directory %s any more", account.Address, account.Source)
 	}
-	return account, err
+	return account, account.Refuse(p.use())
 }
