@@ -308,6 +308,8 @@ type Limits struct {
 	MaxConns       int            // on each listener
 	MaxConnsPerIP  int            // on each listener
 
+	MaxSessionsPerUser int // by each protocol
+
 	GreetDelay time.Duration // strangers on smtp are watched so long before they are greeted; 0: not at all
 	Tarpit     time.Duration // longest pause before the reply to a client that makes errors; 0: none
 
@@ -380,10 +382,13 @@ func Default() Config {
 			MaxRecipients:  1000,
 			MaxConns:       20_000,
 			MaxConnsPerIP:  200,
-			GreetDelay:     time.Second,
-			Tarpit:         10 * time.Second,
-			BanAfter:       50,
-			BanTime:        10 * time.Minute,
+
+			MaxSessionsPerUser: 50,
+
+			GreetDelay: time.Second,
+			Tarpit:     10 * time.Second,
+			BanAfter:   50,
+			BanTime:    10 * time.Minute,
 
 			ConnsPerMinute:        1200,
 			MessagesPerMinute:     6000,

@@ -124,7 +124,7 @@ func full() Config {
 		Lists:   Lists{Allow: []string{"/etc/allow"}, Deny: []string{"/etc/deny", "/var/lib/deny.d"}},
 		Limits: Limits{
 			Exempt: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxMessageSize: 64 << 20, MaxRecipients: 200,
-			MaxConns: 10, MaxConnsPerIP: 5, GreetDelay: 3 * time.Second, Tarpit: time.Minute, BanAfter: 20, BanTime: time.Hour,
+			MaxConns: 10, MaxConnsPerIP: 5, GreetDelay: 3 * time.Second, Tarpit: time.Minute, MaxSessionsPerUser: 30, BanAfter: 20, BanTime: time.Hour,
 			ConnsPerMinute: 1, MessagesPerMinute: 2, RecipientsPerMinute: 3, UnknownPerHour: 4, ErrorsPerHour: 5,
 			UserMessagesPerHour: 6,
 		},

@@ -47,6 +47,10 @@ func (c *Config) policyTables() []table {
 				doc: "Most connections at a time from one address, on each listener.",
 			},
 			{
+				name: "max_sessions_per_user", value: count(&c.Limits.MaxSessionsPerUser, 1, 10_000_000),
+				doc: "Most sessions at a time of one account, by IMAP and by submission each.",
+			},
+			{
 				name: "greet_delay", value: duration(&c.Limits.GreetDelay, 0, 30*time.Second),
 				doc: `How long strangers on smtp wait to be greeted. Who speaks before that is no mail server and is refused; "0s": nobody waits.`,
 			},

@@ -63,6 +63,8 @@ func (s *session) keptOut(c *command, err error) error {
 	switch {
 	case errors.Is(err, login.ErrActAs):
 		return no("AUTHORIZATIONFAILED", "You cannot act for somebody else")
+	case errors.Is(err, login.ErrSessions): // RFC 5530 §3
+		return no("LIMIT", "Too many sessions of this account at a time; close some, or another mail program")
 	case errors.Is(err, login.ErrGuesses): // RFC 5530 §3: no reason to ask for another password
 		return no("UNAVAILABLE", "Too many wrong passwords from your network; try again later")
 	case fault.Is(err, fault.Denied):

@@ -22,6 +22,10 @@ var ErrActAs = fault.New(fault.Unauthenticated, "acting as somebody else is not 
 // passwords were wrong. There may be no such user.
 var ErrGuesses = fault.New(fault.Limit, "too many wrong passwords; no further one is looked at for now")
 
+// ErrSessions is in the chain of the error when somebody has proven who he is, but has so
+// many sessions already that he gets no further one.
+var ErrSessions = fault.New(fault.Limit, "too many sessions of the account at a time (max_sessions_per_user)")
+
 // longestName is how much of what a client calls itself, or the user, is told of.
 const longestName = 256
 
@@ -53,6 +57,9 @@ func (g *Gate) settle(ctx context.Context, a *Attempt, account directory.Account
 	if err == nil {
 		a.Identity = Identity{store.AccountID(account.ID), account.Address.String()}
 		err = a.actsAs()
+	}
+	if err == nil && g.o.Room != nil {
+		err = g.o.Room(a.Peer, a.Identity)
 	}
 	if err != nil {
 		a.Identity, a.Err = Identity{}, err

@@ -122,9 +122,10 @@ type Options struct {
 	// for a name; nil: exchanges are not bound to them.
 	Shown func(name string) []*x509.Certificate
 
-	Guard    Guard        // nil: everybody may try
-	History  obs.Recorder // gets the attempts that failed; nil: there is none
-	Recorder Recorder     // gets all attempts; nil: nobody wants them
+	Room     func(p Peer, id Identity) error // says ErrSessions if there is none for one more session; nil: there is
+	Guard    Guard                           // nil: everybody may try
+	History  obs.Recorder                    // gets the attempts that failed; nil: there is none
+	Recorder Recorder                        // gets all attempts; nil: nobody wants them
 }
 
 // Gate is the door behind one listener.

@@ -193,6 +193,8 @@ func (s *session) loggedIn(err error) (reply, error) {
 		return "-ERR Login given up", nil
 	case errors.Is(err, wire.ErrLineTooLong):
 		return s.wrong("-ERR The answer is too long"), nil
+	case errors.Is(err, login.ErrSessions):
+		return "-ERR [IN-USE] Too many sessions of this account at a time; try again later", nil
 	case errors.Is(err, login.ErrGuesses): // RFC 3206 §4: no reason to ask for another password
 		return s.wrong("-ERR [SYS/TEMP] Too many wrong passwords from your network; try again later"), nil
 	case errors.Is(err, errTooSoon): // RFC 2449 §8.1.1

@@ -67,3 +67,14 @@ func greeting(set settings, text string) string {
 	}
 	return ""
 }
+
+// room is the login.Options.Room of a listener: it bounds the sessions of one account.
+func (s *Server) room(set settings) func(login.Peer, login.Identity) error {
+	return func(p login.Peer, id login.Identity) error {
+		most, exempt := set.Limits.MaxSessionsPerUser, slices.ContainsFunc(set.Limits.Exempt, func(n netip.Prefix) bool { return n.Contains(p.Remote) })
+		if exempt || s.sessions.Of(string(set.Listener.Protocol), id.Name) < most {
+			return nil
+		}
+		return login.ErrSessions
+	}
+}

@@ -11,6 +11,34 @@ import (
 	"posthorn/internal/config"
 )
 
+// TestSessionsOfOneAccount: it has so many at a time; whose network is exempt, any number.
+func TestSessionsOfOneAccount(t *testing.T) {
+	c := testConfig(t, config.IMAP)
+	c.Limits.MaxSessionsPerUser = 2
+	h := openHouse(t, c, "alice@example.test")
+	enter := func(want string) *client {
+		t.Helper()
+		imap := connect(t, h.Address(config.IMAP))
+		imap.expect("* OK")
+		imap.say("a LOGIN alice@example.test "+fmt.Sprintf("%q", password), want)
+		return imap
+	}
+	first := enter("a OK")
+	enter("a OK")
+	enter("a NO [LIMIT] Too many sessions of this account at a time")
+	first.say("b LOGOUT", "* BYE")
+	for h.sessions.Of("imap", "alice@example.test") > 1 {
+		time.Sleep(time.Millisecond)
+	}
+	enter("a OK")
+	exempt := *c
+	exempt.Limits.Exempt = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	if err := h.Reload(t.Context(), &exempt); err != nil {
+		t.Fatal(err)
+	}
+	enter("a OK")
+}
+
 // TestBans: a network that guesses at many users is refused on all listeners, and told
 // why; one where somebody is logged in is not; an operator sees it and lets it in again.
 func TestBans(t *testing.T) {

@@ -19,7 +19,7 @@ func (s *Server) gate(set settings) *login.Gate {
 		Directory: s.data.Directory, Hostname: set.Hostname, InClear: l.PlaintextAuth,
 		Only: l.Mechanisms, Without: l.WithoutMechanisms,
 		Certificates: l.ClientCertificates != "", Holders: holders(set.Holders), Shown: s.certs.Shown,
-		History: s.data.metrics.Counts, Recorder: logins{s.data.Audit}, Guard: s.guard,
+		History: s.data.metrics.Counts, Recorder: logins{s.data.Audit}, Guard: s.guard, Room: s.room(set),
 	}
 	if set.Tokens != nil {
 		o.Tokens, o.Provision = set.Tokens, set.Provision

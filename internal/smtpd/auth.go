@@ -90,6 +90,8 @@ func (s *session) authenticated(err error) (smtpwire.Reply, error) {
 		return smtpwire.NewReply(500, code{5, 5, 6}, "The answer is too long"), nil
 	case errors.Is(err, sasl.ErrAborted): // RFC 4954 §4: "*" must get 501
 		return smtpwire.NewReply(501, code{5, 7, 0}, "Authentication given up"), nil
+	case errors.Is(err, login.ErrSessions):
+		return smtpwire.NewReply(454, code{4, 7, 0}, "Too many sessions of this account at a time; try again later"), nil
 	case errors.Is(err, login.ErrGuesses): // RFC 4954 §6: no reason to ask for another password
 		return smtpwire.NewReply(454, code{4, 7, 0}, "Too many wrong passwords from your network; try again later"), nil
 	case ended(err):

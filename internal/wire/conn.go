@@ -45,6 +45,7 @@ type Conn struct {
 	counted   bool // holds a place in the limits
 	limitKey  netip.Addr
 	session   netip.Addr // what it is counted by among Sessions; invalid: it is not
+	sessionOf string     // likewise, for its user
 
 	// Reading: read.go.
 	in       []byte        // the buffer, nil while there is nothing in it and no read under way
@@ -205,8 +206,8 @@ func (c *Conn) Protocol() string { return c.srv.o.Protocol }
 // end, and the log names the user.
 func (c *Conn) Authenticated(user string) {
 	c.srv.stats.loggedIn.Add(1)
-	c.srv.o.Sessions.begin(c)
 	c.user, c.preAuth = user, time.Time{}
+	c.srv.o.Sessions.begin(c)
 	c.SetIdleTimeout(c.srv.o.IdleTimeout)
 	if c.log != nil {
 		c.log = c.log.With("user", user)

@@ -15,7 +15,7 @@ func TestRefuse(t *testing.T) {
 	sessions := wire.NewSessions()
 	bad, good := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	o := wire.Options{
-		Sessions: sessions,
+		Sessions: sessions, Protocol: "imap",
 		Refuse: func(a netip.Addr) (string, string) {
 			if a == bad {
 				return "go away: you are banned\n", "ban of 192.0.2.1"
@@ -34,6 +34,9 @@ func TestRefuse(t *testing.T) {
 		}
 		q.send("login\n")
 		q.expect("welcome")
+		if n := sessions.Of("imaps", "alice"); n != 1 {
+			t.Errorf("%d sessions of hers", n)
+		}
 		if !sessions.Live(good) || sessions.Live(bad) || sessions.Live(netip.Addr{}) {
 			t.Error("the session is not known")
 		}
@@ -41,7 +44,7 @@ func TestRefuse(t *testing.T) {
 		q.expect("bye")
 		q.expectEnd()
 		synctest.Wait()
-		if sessions.Live(good) || s.Stats().Refused != 1 {
+		if sessions.Of("imap", "alice") != 0 || sessions.Live(good) || s.Stats().Refused != 1 {
 			t.Error("the session has not ended")
 		}
 	})
