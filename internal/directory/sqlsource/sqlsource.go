@@ -97,7 +97,7 @@ func open(o *Options) (database, error) {
 	case MySQL:
 		db, err = openMySQL(o)
 	case SQLite:
-		// RFC 8089: what has a meaning in a URL is escaped. Nothing makes the file if it is not there.
+		// What has a meaning in a URL is escaped. Nothing makes the file if it is not there.
 		name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: o.DSN}).EscapedPath(), RawQuery: "mode=ro&_pragma=busy_timeout(2000)"}
 		db, err = sql.Open("sqlite", name.String())
 	default:
