@@ -231,7 +231,7 @@ func (l *Listener) fields() []field {
 		},
 		{
 			name: "mechanisms", value: mechanismList(&l.Mechanisms), example: `["PLAIN", "SCRAM-SHA-256"]`,
-			doc: "The only ways in which users can log in. Without it: all but CRAM-MD5 and APOP, which are weak, and work for accounts only that have opted in.",
+			doc: "The only ways in which users can log in. Without it: all but CRAM-MD5 and APOP, which are weak, and work for accounts only that have opted in; SCRAM while all accounts have keys for it.",
 		},
 		{
 			name: "without_mechanisms", value: mechanismList(&l.WithoutMechanisms), example: `["LOGIN"]`,

@@ -112,6 +112,7 @@ func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
 	return putAccount(w, a)
 }
 
+// putAccount writes an account, whose secrets are written already.
 func putAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
@@ -121,7 +122,10 @@ func putAccount(w kv.Writer, a Account) error {
 	if a.POP3 != (POP3{}) {
 		rec.POP3 = &a.POP3
 	}
-	return put(w, accountKey(a.ID), rec)
+	if err := put(w, accountKey(a.ID), rec); err != nil {
+		return err
+	}
+	return mark(w, a.ID, &rec)
 }
 
 // Account finds an account by its address; an alias is not one. Kind of error: NotFound.

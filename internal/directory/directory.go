@@ -78,21 +78,22 @@ type Directory struct {
 	pepper atomic.Pointer[[]byte] // see loadPepper
 	worked func(work string)      // told of each costly step, by tests; nil: nobody is
 
-	proven    *provenSet
-	uses      *useSet
-	flight    singleflight.Group // by digest: the same password is hashed once
-	resolved  *memo[addr.Address, Resolution]
-	accounts  *memo[addr.Address, Account]
-	kept      *memo[AccountID, *secretsRecord]
-	strangers *memo[string, candidate]  // who is not there, by the name that was tried
-	signing   *memo[string, []dkim.Key] // by domain
-	rewriters *memo[struct{}, rewriter]
-	expiry    *memo[struct{}, int]
-	others    atomic.Pointer[[]*Other]
-	asking    singleflight.Group         // by address
-	places    *memo[addr.Address, place] // where somebody was found; not for as long as nothing changes, but for a time
-	borrowed  *provenSet                 // passwords that others have found right
-	stopWatch func()
+	proven      *provenSet
+	uses        *useSet
+	flight      singleflight.Group // by digest: the same password is hashed once
+	resolved    *memo[addr.Address, Resolution]
+	accounts    *memo[addr.Address, Account]
+	kept        *memo[AccountID, *secretsRecord]
+	strangers   *memo[string, candidate]  // who is not there, by the name that was tried
+	signing     *memo[string, []dkim.Key] // by domain
+	rewriters   *memo[struct{}, rewriter]
+	expiry      *memo[struct{}, int]
+	scramForAll *memo[struct{}, bool]
+	others      atomic.Pointer[[]*Other]
+	asking      singleflight.Group         // by address
+	places      *memo[addr.Address, place] // where somebody was found; not for as long as nothing changes, but for a time
+	borrowed    *provenSet                 // passwords that others have found right
+	stopWatch   func()
 }
 
 // New makes a Directory on an engine, which stays the caller's to close.
@@ -123,6 +124,7 @@ func New(engine kv.Engine, o Options) *Directory {
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
 		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),
+		scramForAll: newMemo[struct{}, bool](),
 	}
 	d.stopWatch = engine.Watch(shard, func() {
 		d.resolved.forget()
@@ -132,6 +134,7 @@ func New(engine kv.Engine, o Options) *Directory {
 		d.signing.forget()
 		d.rewriters.forget()
 		d.expiry.forget()
+		d.scramForAll.forget()
 	})
 	return d
 }

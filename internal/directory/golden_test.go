@@ -54,6 +54,7 @@ func restore(t *testing.T, dir string, o Options) *Directory {
 // TestFirstRecords: an account was an address with a password, disabled or not.
 func TestFirstRecords(t *testing.T) {
 	d, ctx := restore(t, "testdata/first", Options{Hash: cheap()}), t.Context()
+	wantScram(t, d, "before her login", false)
 	for range 2 {
 		if _, err := d.Authenticate(ctx, "alice@example.test", "secret", Use{"imap"}); err != nil {
 			t.Error(err)
@@ -62,6 +63,7 @@ func TestFirstRecords(t *testing.T) {
 	if proves(t, scramOf(t, d, "alice@example.test", ScramSHA256), ScramSHA256, "secret") == nil {
 		t.Error("after a login there are no keys for SCRAM")
 	}
+	wantScram(t, d, "after her login", true)
 	_, err := d.Authenticate(ctx, "bob@example.test", "secret", Use{"imap"})
 	wantKind(t, "disabled", err, fault.Denied)
 	if bob, err := d.Account(ctx, address(t, "bob@example.test")); err != nil || bob.State != StateDisabled {
@@ -77,6 +79,7 @@ func TestSealedRecords(t *testing.T) {
 	if proves(t, scramOf(t, d, "alice@example.test", ScramSHA1), ScramSHA1, "secret") == nil {
 		t.Error("her password proves nothing by SCRAM")
 	}
+	wantScram(t, d, "all have keys", true)
 	secrets, err := d.SharedSecrets(ctx, "alice@example.test", Use{"pop3"})
 	if err != nil || len(secrets) != 1 || secrets[0].Text != "secret" {
 		t.Errorf("shared: %+v, %v", secrets, err)

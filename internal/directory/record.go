@@ -21,6 +21,8 @@ import (
 //	"r"                      rewriteRecord: the secrets of return addresses
 //	"c" AccountID (8 bytes)  secretsRecord: what an account proves itself with, but its password's hash
 //	"m"                      pepperRecord: the secret of made-up answers
+//	"x" AccountID (8 bytes)  a mark: the account has a password without SCRAM keys
+//	"x"                      keylessRecord: which accounts have been looked at for that
 //
 // The shard "dir/used" has what changes with logins, so that it makes nobody forget
 // what the directory says:
@@ -41,6 +43,7 @@ const (
 	pepperKey     = 'm'
 	usedPrefix    = 'u'
 	codePrefix    = 'o'
+	keylessPrefix = 'x'
 )
 
 // recordVersion is the first byte of every value. A reader that meets a higher one

@@ -21,6 +21,8 @@ import (
 type pepperRecord struct {
 	Secret []byte `json:"secret"`
 	Key    string `json:"key,omitempty"` // name of the key that secrets are sealed with
+	// Replaced says that there was another key, with which some may still be sealed.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // loadPepper gives the secret, and makes it when there is none.
@@ -191,7 +193,7 @@ func writeOnce(name, text string) error {
 func (d *Directory) ForgetSecrets(ctx context.Context) error {
 	d.seal.mu.Lock()
 	defer d.seal.mu.Unlock()
-	_, err := d.changePepper(ctx, func(rec *pepperRecord) { rec.Key = "" })
+	_, err := d.changePepper(ctx, func(rec *pepperRecord) { rec.Key, rec.Replaced = "", rec.Replaced || rec.Key != "" })
 	if err == nil {
 		d.seal.box = nil
 	}

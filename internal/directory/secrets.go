@@ -31,6 +31,7 @@ type secretsRecord struct {
 type sealedRecord struct {
 	For  []byte `json:"for,omitempty"` // fingerprint of the password's hash; with another one it is void
 	Text []byte `json:"text"`
+	Key  string `json:"key,omitempty"` // name of the key; "": of the first one
 }
 
 type appRecord struct {
@@ -170,7 +171,7 @@ func seal(box *credential.Box, id AccountID, what string, content *derived) (*se
 	if err != nil {
 		return nil, fault.New(fault.Internal, "directory: %w", err)
 	}
-	return &sealedRecord{Text: box.Seal(text, purposeOf(id, what))}, nil
+	return &sealedRecord{Text: box.Seal(text, purposeOf(id, what)), Key: box.ID()}, nil
 }
 
 // open reads what is sealed; nil if nothing is, or not with this key.

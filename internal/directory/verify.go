@@ -24,6 +24,7 @@ import (
 //   - aliases, forwards and catch-alls point to addresses that are elsewhere or there;
 //   - no account's mail expires sooner than the directory says of all;
 //   - secrets are those of an account that is there, and can be used;
+//   - those accounts have the mark of having no SCRAM keys that have none;
 //   - every key is a domain's that is ours, at most one of each algorithm signs, and
 //     those that sign or will are whole.
 func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
@@ -34,6 +35,8 @@ func (d *Directory) Verify(ctx context.Context, report func(problem string)) err
 			names:    map[addr.Address]nameRecord{},
 			accounts: map[AccountID]accountRecord{},
 			signing:  map[string]string{},
+			lacking:  map[AccountID]bool{},
+			marked:   map[AccountID]bool{},
 		}
 		if err := v.read(r); err != nil {
 			return err
@@ -41,6 +44,7 @@ func (d *Directory) Verify(ctx context.Context, report func(problem string)) err
 		v.checkDomains()
 		v.checkNames()
 		v.checkAccounts()
+		v.checkMarks()
 		v.checkKeys()
 		return nil
 	})
@@ -56,10 +60,17 @@ type verification struct {
 	signing  map[string]string // selectors of active keys, by domain and algorithm
 	keys     []Key
 	secret   []AccountID // that have secrets
+	pepper   pepperRecord
+	looked   keylessRecord      // who should have a mark
+	lacking  map[AccountID]bool // SCRAM keys, those who have secrets
+	marked   map[AccountID]bool
 }
 
 // read takes the whole shard in; damaged records are reported and left out.
-func (v *verification) read(r kv.Reader) error {
+func (v *verification) read(r kv.Reader) (err error) {
+	if v.pepper, v.looked, err = readMarks(r); err != nil {
+		v.report("%v", err)
+	}
 	return r.Scan(kv.Range{}, func(key, value []byte) bool {
 		if err := v.record(key, value); err != nil {
 			v.report("%v", err)
@@ -93,9 +104,11 @@ func (v *verification) record(key, value []byte) error {
 		return v.key(key, value)
 	case key[0] == secretsPrefix && len(key) == 9:
 		return v.secrets(key, value)
-	case len(key) == 1 && key[0] == pepperKey:
-		_, err := decode[pepperRecord](key, value)
-		return err
+	case key[0] == keylessPrefix && len(key) == 9:
+		v.marked[AccountID(binary.BigEndian.Uint64(key[1:]))] = true
+		return nil
+	case len(key) == 1 && (key[0] == pepperKey || key[0] == keylessPrefix):
+		return nil // see read
 	case len(key) == 1 && key[0] == sequenceKey:
 		sequence, err := decode[sequenceRecord](key, value)
 		v.last = sequence.Last
@@ -194,6 +207,29 @@ func (v *verification) checkAccounts() {
 	}
 }
 
+// checkMarks leaves out those who are still to be looked at.
+func (v *verification) checkMarks() {
+	if v.looked.Key != v.pepper.Key {
+		return
+	}
+	for id, account := range v.accounts {
+		lacking, known := v.lacking[id]
+		if !known {
+			lacking = account.keyless(&secretsRecord{}, &v.pepper)
+		}
+		switch marked := v.marked[id]; {
+		case marked && !lacking:
+			v.report("account %d (%s) has the mark of one without SCRAM keys, and has them or needs none", id, account.Address)
+		case lacking && !marked && (v.looked.Whole || id < v.looked.Next):
+			v.report("account %d (%s) has no SCRAM keys, and no mark of that", id, account.Address)
+		}
+		delete(v.marked, id)
+	}
+	for id := range v.marked {
+		v.report("account %d has the mark of one without SCRAM keys, and has no record", id)
+	}
+}
+
 // leastIterations is what RFC 7677 §4 wants of SCRAM keys.
 const leastIterations = 4096
 
@@ -204,6 +240,8 @@ func (v *verification) secrets(key, value []byte) error {
 	}
 	id := AccountID(binary.BigEndian.Uint64(key[1:]))
 	v.secret = append(v.secret, id)
+	account := v.accounts[id] // accounts come first
+	v.lacking[id] = account.keyless(&rec, &v.pepper)
 	if len(rec.Salt) == 0 || rec.Iterations < leastIterations {
 		return fmt.Errorf("account %d: its SCRAM keys have a salt of %d bytes and %d iterations; want at least 1 and %d", id, len(rec.Salt), rec.Iterations, leastIterations)
 	}

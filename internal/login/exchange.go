@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"time"
 
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
@@ -12,6 +13,7 @@ import (
 type mechanism struct {
 	name  string                        // as registered with IANA, in capitals
 	asked bool                          // only where the listener names it
+	keys  bool                          // unless the listener names it, only if there are SCRAM keys for everybody
 	can   func(g *Gate, p *Peer) bool   // whether this peer could use it; nil: any
 	start func(x *Exchange) sasl.Server // nil: it is a command of POP3's own
 }
@@ -23,14 +25,15 @@ const apop, trusted = "APOP", "trusted"
 // that they know do well with them under TLS, whatever is known of the password.
 //
 // CRAM-MD5 and APOP only work for accounts whose password is kept in a form that can be
-// read, and programs that see them may try nothing else.
+// read, and programs that see them may try nothing else. Nor do many that see SCRAM, for
+// which there are no keys of a password that came as a hash and was not seen in plain yet.
 var mechanisms = []mechanism{
 	{name: "PLAIN", start: func(x *Exchange) sasl.Server { return sasl.NewPlain(x.password) }},
 	{name: "LOGIN", start: func(x *Exchange) sasl.Server { return sasl.NewLogin(x.password) }},
-	{name: "SCRAM-SHA-256", start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, false) }},
-	{name: "SCRAM-SHA-256-PLUS", can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, true) }},
-	{name: "SCRAM-SHA-1", start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, false) }},
-	{name: "SCRAM-SHA-1-PLUS", can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, true) }},
+	{name: "SCRAM-SHA-256", keys: true, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, false) }},
+	{name: "SCRAM-SHA-256-PLUS", keys: true, can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, true) }},
+	{name: "SCRAM-SHA-1", keys: true, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, false) }},
+	{name: "SCRAM-SHA-1-PLUS", keys: true, can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, true) }},
 	{name: "OAUTHBEARER", can: (*Gate).takesTokens, start: (*Exchange).oauthBearer},
 	{name: "XOAUTH2", can: (*Gate).takesTokens, start: (*Exchange).xoauth2},
 	{name: "EXTERNAL", can: (*Gate).knows, start: func(x *Exchange) sasl.Server { return sasl.NewExternal(x.certificate) }},
@@ -63,7 +66,19 @@ func (g *Gate) Mechanisms(p Peer) []string {
 // password away, but whoever listens could try passwords on what it does give away, or
 // take the connection over after it.
 func (g *Gate) allows(p *Peer, m *mechanism) bool {
-	return (p.TLS != nil || g.o.InClear) && (m.can == nil || m.can(g, p))
+	return (p.TLS != nil || g.o.InClear) && (m.can == nil || m.can(g, p)) && (!m.keys || len(g.o.Only) > 0 || g.scramForAll())
+}
+
+// patience bounds the question for a word that is mostly in memory.
+const patience = 2 * time.Second
+
+// scramForAll says whether everybody could use SCRAM; if that cannot be told, nobody is
+// led to it.
+func (g *Gate) scramForAll() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	all, err := g.o.Directory.ScramForAll(ctx)
+	return err == nil && all
 }
 
 // offers says whether a peer may use the mechanism of this name now.

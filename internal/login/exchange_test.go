@@ -20,6 +20,7 @@ import (
 	"posthorn/internal/fault"
 	"posthorn/internal/kv/memkv"
 	"posthorn/internal/login"
+	"posthorn/internal/login/logintest"
 	"posthorn/internal/sasl"
 	"posthorn/internal/store"
 )
@@ -295,6 +296,8 @@ func TestWhatIsOffered(t *testing.T) {
 	}{
 		"usual":              {login.Options{}, secure("imap", ""), usual},
 		"nothing to bind to": {login.Options{}, bare, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}},
+		"keyless":            {login.Options{}, secure("imap", ""), []string{"PLAIN", "LOGIN"}},
+		"keyless, named":     {login.Options{Only: []string{"PLAIN", "SCRAM-SHA-256"}}, secure("imap", ""), []string{"PLAIN", "SCRAM-SHA-256"}},
 		"certificate":        {login.Options{Shown: shown}, bare, usual},
 		"in clear":           {login.Options{}, inClear, nil},
 		"in clear, allowed":  {login.Options{InClear: true}, inClear, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}},
@@ -304,7 +307,9 @@ func TestWhatIsOffered(t *testing.T) {
 		"certificates":       {login.Options{Certificates: true}, secure("imap", ""), append(slices.Clone(usual), "EXTERNAL")},
 		"no certificate":     {login.Options{Certificates: true}, peer(), []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}},
 	} {
-		tc.o.Directory = users
+		if tc.o.Directory = users; strings.HasPrefix(name, "keyless") {
+			tc.o.Directory = logintest.Users{Keyless: true}
+		}
 		g := login.New(tc.o)
 		if got := g.Mechanisms(tc.p); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)

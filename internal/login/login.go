@@ -62,6 +62,8 @@ type Directory interface {
 	// not there it is made up.
 	ScramKeys(ctx context.Context, user string, hash directory.ScramHash, use directory.Use) (directory.Scram, error)
 	SharedSecrets(ctx context.Context, user string, use directory.Use) ([]directory.Secret, error)
+	// ScramForAll says whether ScramKeys has some of everybody who logs in with a password.
+	ScramForAll(ctx context.Context) (bool, error)
 	// Adopt makes the account of somebody whom another directory knows.
 	Adopt(ctx context.Context, address addr.Address, source string) (directory.Account, error)
 	// Used notes that a credential was used.

@@ -23,6 +23,7 @@ type Users struct {
 	Password string
 	Closed   string // the account of somebody who may not log in
 	Broken   string // whom it fails to look for
+	Keyless  bool   // some have no keys for SCRAM
 	Guessed  string // for whom too many wrong passwords came
 }
 
@@ -69,6 +70,9 @@ func (u Users) Find(_ context.Context, address addr.Address) (directory.Account,
 func (u Users) ScramKeys(context.Context, string, directory.ScramHash, directory.Use) (directory.Scram, error) {
 	return directory.Scram{Salt: []byte("salt"), Iterations: 4096}, nil
 }
+
+// ScramForAll is of login.Directory.
+func (u Users) ScramForAll(context.Context) (bool, error) { return !u.Keyless, nil }
 
 // SharedSecrets is of login.Directory: nobody has one.
 func (u Users) SharedSecrets(context.Context, string, directory.Use) ([]directory.Secret, error) {
