@@ -11,9 +11,10 @@ type repairCommand struct{}
 
 // Help is shown below the summary.
 func (c *repairCommand) Help() string {
-	return "Counts anew what is counted, makes the index of mailboxes' names anew, and records of messages from their bodies. It deletes no message; damaged " +
-		"bodies stay as they are. Then it verifies everything and tells what is still wrong. The search index is another command's: " +
-		"posthorn index rebuild."
+	return "Counts anew what is counted; makes the index of mailboxes' names anew, damaged records of messages from their bodies, and mailboxes " +
+		"that cannot be read from what is left of them: messages keep their UIDs, and where flags are lost it says so. It deletes no " +
+		"message; damaged bodies stay as they are. Then it verifies everything and tells what is still wrong. The search index is " +
+		"another command's: posthorn index rebuild."
 }
 
 func (c *repairCommand) Run(e *environment) error {

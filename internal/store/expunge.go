@@ -192,9 +192,9 @@ func (n *expungeNote) ranges() ranges {
 
 // referring finds the messages of a mailbox by the references to their contents, also those
 // that have left it already. It goes through the references of the whole account.
-func referring(r kv.Reader, id MailboxID) ([]departed, error) {
+func (tx *Tx) referring(id MailboxID) ([]departed, error) {
 	var all []departed
-	err := r.Scan(kv.Prefix([]byte{'E'}), func(k, _ []byte) bool {
+	err := tx.w.Scan(kv.Prefix([]byte{'E'}), func(k, _ []byte) bool {
 		if p, uid := splitEmailKey(k); p.mailbox == id {
 			all = append(all, departed{uid, p.email})
 		}
@@ -205,7 +205,7 @@ func referring(r kv.Reader, id MailboxID) ([]departed, error) {
 	}
 	slices.SortFunc(all, func(a, b departed) int { return cmp.Compare(a.uid, b.uid) })
 	own := map[UID]bool{}
-	err = r.Scan(recordRange(id, AllUIDs[0]), func(k, _ []byte) bool { own[uidOf(k)] = true; return true })
+	err = tx.w.Scan(recordRange(id, AllUIDs[0]), func(k, _ []byte) bool { own[uidOf(k)] = true; return true })
 	for i := range all {
 		if own[all[i].uid] {
 			all[i].content = 0

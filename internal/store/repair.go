@@ -12,9 +12,10 @@ import (
 
 // Repair puts right, account by account, what can be told from things that are more to be
 // trusted: counters and quota from the messages that are there, the index of names from
-// the mailboxes, what belongs to no mailbox; records of messages from their bodies. It
-// reports what it has mended. It deletes no message and touches no body: what is wrong
-// with those, Verify still names.
+// the mailboxes, what belongs to no mailbox; records of messages from their bodies;
+// mailboxes from what is left of them and the references to contents (see rebuild). It
+// reports what it has mended. It deletes no message and touches no body, nor what a newer
+// program may have written: what is wrong with those, Verify still names.
 func (s *Store) Repair(ctx context.Context, report func(Problem)) error {
 	var failed []error
 	err := s.eachAccount(ctx, func(a *Account) {
@@ -51,7 +52,9 @@ type mender struct {
 	w       kv.Writer
 
 	head    head
-	names   map[MailboxID]string // of the mailboxes whose records can be read
+	names   map[MailboxID]string     // of the mailboxes whose records can be read
+	notes   map[MailboxID]ranges     // what was deleted; nil if that cannot be read
+	members map[MailboxID][]departed // the messages of mailboxes, by the references
 	used    Resources
 	unread  bool // there is a mailbox that cannot be read: the use is not known
 	mended  []Problem
@@ -66,10 +69,15 @@ func (m *mender) run() (err error) {
 	if m.head, err = readHead(m.w); err != nil {
 		return err
 	}
+	if err = m.findMembers(); fault.Is(err, fault.Corrupt) {
+		m.notes, m.members = nil, nil
+	} else if err != nil {
+		return err
+	}
 	err = inBatches(m.w, kv.Prefix([]byte{'M'}), func(k, v []byte) error {
 		return m.mendMailbox(MailboxID(uidOf(k)), v)
 	})
-	for _, mend := range []func() error{m.dropNames, m.addNames, m.mendMetadata, m.dropACLs, m.mendHead} {
+	for _, mend := range []func() error{m.mendMissing, m.dropNames, m.addNames, m.mendMetadata, m.dropACLs, m.mendHead} {
 		if err == nil {
 			err = mend()
 		}
@@ -80,15 +88,20 @@ func (m *mender) run() (err error) {
 // mendMailbox counts the messages of a mailbox.
 func (m *mender) mendMailbox(id MailboxID, v []byte) error {
 	box, err := decodeMailbox(id, v)
-	if err != nil {
+	if err != nil && m.notes != nil && !ofNewer(v, mailboxVersion) {
+		box, err = m.remakeMailbox(id)
+	}
+	var snap *Snapshot
+	if err == nil {
+		m.names[id] = box.Name
+		snap, err = m.load(box)
+	}
+	if fault.Is(err, fault.Corrupt) {
 		m.unread = true
 		return nil
 	}
-	m.names[id] = box.Name
-	snap, err := box.load(m.w, nil)
 	if err != nil {
-		m.unread = true
-		return nil
+		return err
 	}
 	counted := mailbox{Mailbox: Mailbox{Status: Status{UIDNext: box.UIDNext, HighestModSeq: box.HighestModSeq, Recent: box.Recent}}}
 	snap.Each(1, snap.Len(), func(_ int, e Entry) bool {
@@ -96,6 +109,9 @@ func (m *mender) mendMailbox(id MailboxID, v []byte) error {
 		counted.UIDNext = max(counted.UIDNext, e.UID+1)
 		return true
 	})
+	if err := m.addReferences(box, snap); err != nil {
+		return err
+	}
 	counted.Recent = min(box.Recent, counted.Messages)
 	m.used.add(Resources{Bytes: counted.Size, Messages: int64(counted.Messages), Mailboxes: 1})
 	m.raise(&m.head, box)
@@ -106,6 +122,36 @@ func (m *mender) mendMailbox(id MailboxID, v []byte) error {
 	box.Status = counted.Status
 	m.account.store.cache.drop(snapshotKey{m.account.id, id})
 	return m.w.Put(keyMailbox(id), box.encode())
+}
+
+// addReferences tells contents of the messages that have them: without, they could be removed.
+func (m *mender) addReferences(box *mailbox, snap *Snapshot) error {
+	if m.notes == nil {
+		return nil
+	}
+	next, members := 0, m.members[box.ID]
+	var missing []Entry
+	snap.Each(1, snap.Len(), func(_ int, e Entry) bool {
+		for next < len(members) && members[next].uid < e.UID {
+			next++
+		}
+		if e.Content != 0 && (next == len(members) || members[next] != departed{e.UID, e.Content}) {
+			missing = append(missing, e)
+		}
+		return true
+	})
+	for _, e := range missing {
+		k := keyEmail(e.Content, box.ID, e.UID)
+		_, known, err := m.w.Get(k) // it may be noted that it was deleted
+		if err == nil && !known {
+			m.tell(box.Name, "content %d did not know of message %d", e.Content, e.UID)
+			err = m.w.Put(k, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // raise brings the account's counters up to those of a mailbox.

@@ -114,3 +114,119 @@ func TestRepairLeavesWhatIsLost(t *testing.T) {
 		t.Errorf("verify finds %q; expected message 2", found)
 	}
 }
+
+// A content is told of its messages again.
+func TestRepairReferences(t *testing.T) {
+	s, a := damaged(t, 0, removeKey(keyEmail(1, 6, 1)))
+	if mended := repair(t, s); len(mended) != 1 || !strings.Contains(mended[0], "did not know of message 1") {
+		t.Errorf("mended: %q", mended)
+	}
+	if found := verify(t, s); len(found) > 0 {
+		t.Error(found)
+	}
+	checkMail(t, a, 6, 1)
+}
+
+// A mailbox is put together from what is left of it: UIDs stay, flags where they are known.
+func TestRepairMailboxes(t *testing.T) {
+	const archive = MailboxID(6)
+	checkpoint := func(floor bool, damage func(w kv.Writer) error) func(w kv.Writer) error {
+		return func(w kv.Writer) error {
+			m, err := readMailbox(w, InboxID)
+			if err == nil {
+				err = writeCheckpoint(w, m)
+			}
+			if floor && err == nil {
+				m.feedFloor = m.checkpoint
+				err = w.DeleteRange(keyFeed(InboxID, 0), keyFeed(InboxID, m.feedFloor+1))
+			}
+			if err == nil {
+				err = w.Put(keyMailbox(InboxID), m.encode())
+			}
+			if err != nil {
+				return err
+			}
+			return damage(w)
+		}
+	}
+	tests := []struct {
+		name    string
+		damage  func(w kv.Writer) error
+		flagged bool // the flag of message 2 is still known
+		same    bool // as is UIDVALIDITY
+	}{
+		{"a chunk that the feed covers", checkpoint(false, flipByte(keyChunk(InboxID, 0), 0)), true, true},
+		{"a chunk that is missing", checkpoint(false, removeKey(keyChunk(InboxID, 0))), true, true},
+		{"a chunk that the feed does not cover", checkpoint(true, flipByte(keyChunk(InboxID, 0), 0)), false, true},
+		{"a chunk, cut off", checkpoint(true, func(w kv.Writer) error { return w.Put(keyChunk(InboxID, 0), []byte{chunkVersion, 9}) }), false, true},
+		{"the feed before the checkpoint", checkpoint(false, flipByte(keyFeed(InboxID, 3), 0)), true, true},
+		{"the feed after it: a delivery", flipByte(keyFeed(InboxID, 3), 0), true, true},
+		{"the feed after it: flags", flipByte(keyFeed(InboxID, 6), 0), false, true},
+		{"the feed after it: an expunge", flipByte(keyFeed(InboxID, 5), 0), true, true},
+		{"the end of the feed", removeKey(keyFeed(InboxID, 6)), false, true},
+		{"the record", flipByte(keyMailbox(InboxID), 0), true, false},
+		{"the record and its chunks", checkpoint(true, func(w kv.Writer) error {
+			if err := w.Delete(keyChunk(InboxID, 0)); err != nil {
+				return err
+			}
+			return w.Put(keyMailbox(InboxID), nil)
+		}), false, false},
+		{"the record is missing", removeKey(keyMailbox(InboxID)), true, false},
+		{"the record and a message's", func(w kv.Writer) error {
+			if err := w.Delete(keyContent(2)); err != nil {
+				return err
+			}
+			return w.Delete(keyMailbox(InboxID))
+		}, true, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var before *mailbox
+			s, a := damaged(t, 0, func(w kv.Writer) (err error) {
+				if before, err = readMailbox(w, InboxID); err != nil {
+					return err
+				}
+				// The last change of the account: \Flagged for message 2.
+				h, err := readHead(w)
+				if err != nil {
+					return err
+				}
+				h.modSeq++
+				m := *before
+				m.HighestModSeq = h.modSeq
+				f := feedRecord{modSeq: h.modSeq, time: 1, changes: []change{{kind: flagsAdded, flags: Flagged, uids: ranges{{2, 2}}}}}
+				for _, err := range []error{
+					w.Put(keyHead, h.encode()), w.Put(keyMailbox(InboxID), m.encode()), w.Put(keyFeed(InboxID, f.modSeq), f.encode()),
+				} {
+					if err != nil {
+						return err
+					}
+				}
+				return test.damage(w)
+			})
+			if len(verify(t, s)) == 0 {
+				t.Fatal("verify finds no damage")
+			}
+			mended := repair(t, s)
+			if left := append(verify(t, s), repair(t, s)...); len(left) > 0 {
+				t.Errorf("after the repair, which mended\n%s\nthis is left:\n%s", strings.Join(mended, "\n"), strings.Join(left, "\n"))
+			}
+			checkMail(t, a, InboxID, 1, 2, 3)
+			checkMail(t, a, archive, 1)
+			snap, err := a.Snapshot(t.Context(), InboxID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := snap.At(2).Flags&Flagged != 0; got != test.flagged {
+				t.Errorf("message 2 is flagged: %v, mended: %q", got, mended)
+			}
+			if same := snap.UIDValidity() == before.UIDValidity; same != test.same {
+				t.Errorf("UIDVALIDITY is the same: %v", same)
+			}
+			if uid := put(t, a, InboxID, "next"); uid != 5 {
+				t.Errorf("the next message has UID %d; expected 5, as 4 was given out", uid)
+			}
+			checkMail(t, a, InboxID, 1, 2, 3, 5)
+		})
+	}
+}

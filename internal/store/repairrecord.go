@@ -33,7 +33,7 @@ func (l *lostRecord) key() []byte {
 func (a *Account) mendRecords(ctx context.Context, report func(Problem)) error {
 	var lost []lostRecord
 	err := a.view(ctx, func(r kv.Reader) error {
-		s := recordSearch{r: r, there: map[MailboxID]ranges{}, seen: map[EmailID]bool{}}
+		s := recordSearch{r: r, there: map[MailboxID]ranges{}, seen: map[EmailID]bool{}, known: map[MailboxID]map[UID]Entry{}}
 		err := s.run()
 		lost = s.lost
 		return err
@@ -124,8 +124,9 @@ func written(parsed *message.Message) time.Time {
 // recordSearch looks for lost records in one account.
 type recordSearch struct {
 	r     kv.Reader
-	there map[MailboxID]ranges // the messages of mailboxes that can be read
-	seen  map[EmailID]bool     // contents whose loss is known
+	there map[MailboxID]ranges        // the messages of mailboxes that can be read
+	seen  map[EmailID]bool            // contents whose loss is known
+	known map[MailboxID]map[UID]Entry // see remember
 	lost  []lostRecord
 }
 
@@ -211,9 +212,49 @@ func (s *recordSearch) elsewhere(p emailPlace, uid UID) error {
 		}
 	}
 	_, own, err := s.r.Get(keyRecord(p.mailbox, uid))
+	if err != nil {
+		return err
+	}
 	l.own, s.seen[p.email] = own, true
+	if err := s.remember(p.mailbox); err != nil {
+		return err
+	}
+	if e, ok := s.known[p.mailbox][uid]; ok {
+		l.came, l.saved = time.Unix(e.InternalDate, 0).In(e.zone()), time.Unix(int64(e.Saved), 0)
+	}
 	s.lost = append(s.lost, l)
-	return err
+	return nil
+}
+
+// remember gathers what chunks and feed tell of messages, those too that are no longer
+// there, as far as they can be read.
+func (s *recordSearch) remember(id MailboxID) error {
+	if s.known[id] != nil {
+		return nil
+	}
+	known := map[UID]Entry{}
+	s.known[id] = known
+	err := s.r.Scan(kv.Prefix(mailboxPrefix('F', id)), func(k, v []byte) bool {
+		if f, err := decodeFeed(modSeqOf(k), v); err == nil {
+			for _, ch := range f.changes {
+				for _, e := range ch.added {
+					known[e.UID] = e
+				}
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return s.r.Scan(kv.Prefix(mailboxPrefix('K', id)), func(k, v []byte) bool {
+		if c, err := decodeChunk(uint32(uidOf(k)), v); err == nil {
+			for _, e := range c.entries {
+				known[e.UID] = e
+			}
+		}
+		return true
+	})
 }
 
 // read reports whether a record is there and whole, and of which content it says it is.

@@ -153,7 +153,7 @@ func (tx *Tx) noteDropped(b *boxTx) error {
 	snap, err := tx.snapshot(b)
 	if fault.Is(err, fault.Corrupt) {
 		tx.account.damaged(b.ID, 0, err)
-		if n.gone, err = referring(tx.w, b.ID); err == nil {
+		if n.gone, err = tx.referring(b.ID); err == nil {
 			err = tx.noteDeparted(b.ID, n)
 		}
 		return err

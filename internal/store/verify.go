@@ -81,7 +81,8 @@ func (v *verifier) run(r kv.Reader) (err error) {
 	if v.head, err = readHead(r); err != nil {
 		return err
 	}
-	if err := v.readNotes(); err != nil {
+	v.there = map[MailboxID]ranges{}
+	if v.notes, err = readNotes(r); err != nil {
 		return err
 	}
 	names, err := v.checkNames()
@@ -115,20 +116,21 @@ func (v *verifier) run(r kv.Reader) (err error) {
 	return v.checkLeftovers(names)
 }
 
-func (v *verifier) readNotes() error {
-	v.notes, v.there = map[MailboxID]ranges{}, map[MailboxID]ranges{}
-	err := scan(v.r, kv.Prefix([]byte{'X'}), func(k, b []byte) error {
+// readNotes reads which messages have left their mailboxes and can be brought back.
+func readNotes(r kv.Reader) (map[MailboxID]ranges, error) {
+	all := map[MailboxID]ranges{}
+	err := scan(r, kv.Prefix([]byte{'X'}), func(k, b []byte) error {
 		notes, err := decodeNotes(b)
 		for _, n := range notes {
 			id := noteMailbox(k)
-			v.notes[id] = append(v.notes[id], n.ranges()...)
+			all[id] = append(all[id], n.ranges()...)
 		}
 		return err
 	})
-	for id, noted := range v.notes {
-		v.notes[id] = normalize(noted)
+	for id, noted := range all {
+		all[id] = normalize(noted)
 	}
-	return err
+	return all, err
 }
 
 // checkNames reads the index of names.
