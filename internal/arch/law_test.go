@@ -78,7 +78,7 @@ var outside = map[string][]string{
 	"golang.org/x/crypto":                 {"internal/credential", "internal/sasl"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dmarc"},
 	"golang.org/x/sync":                   {"internal/directory", "internal/openid", "internal/store", "internal/server", "bench/relay"},
-	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest"},
+	"golang.org/x/sys":                    {"internal/kv/pgkv/pgtest", "internal/service"},
 	"golang.org/x/term":                   {"internal/obs", "internal/cli"},
 	"golang.org/x/text":                   {"internal/addr", "internal/casemap", "internal/credential", "internal/directory", "internal/message", "internal/store", "test/peers"},
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package service
+
+// Relax does nothing here.
+func Relax() {}
