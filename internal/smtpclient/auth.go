@@ -21,15 +21,17 @@ func (c *Client) authenticate() error {
 	case c.conn.tls == nil && !c.o.PlaintextAuth:
 		return newError(AtAuth, fault.Unauthenticated, "the password is not sent, since the connection is not encrypted")
 	}
-	var reply smtpwire.Reply
-	var err error
-	switch {
+	// Who is refused by SCRAM may be known by a hash of the password alone: it is tried in
+	// plain then, which any server gets that offers nothing else.
+	reply, err := c.scram()
+	switch scrammed := !reply.IsZero(); {
+	case err != nil || scrammed && reply.Class() != 5:
 	case c.offers("PLAIN"): // RFC 4616
 		reply, err = c.exchange("AUTH PLAIN " + encode("\x00"+c.o.Auth.User+"\x00"+c.o.Auth.Password))
 	case c.offers("LOGIN"):
 		reply, err = c.exchange("AUTH LOGIN", encode(c.o.Auth.User), encode(c.o.Auth.Password))
-	default:
-		return newError(AtAuth, fault.Unauthenticated, "the server offers neither PLAIN nor LOGIN, but %q", clean(c.extensions["AUTH"]))
+	case !scrammed:
+		return newError(AtAuth, fault.Unauthenticated, "the server offers no SCRAM, PLAIN or LOGIN, but %q", clean(c.extensions["AUTH"]))
 	}
 	switch {
 	case err != nil:

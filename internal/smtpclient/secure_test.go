@@ -123,8 +123,8 @@ func TestAuth(t *testing.T) {
 		{"lower case", "offers: STARTTLS, auth plain", false, plain, "delivered"},
 		{"not in clear", "offers: AUTH PLAIN", false, "", "not authenticated: smtp: AUTH: the password is not sent, since the connection is not encrypted"},
 		{"in clear on purpose", "offers: AUTH PLAIN", true, plain, "delivered"},
-		{"not offered", "offers: STARTTLS", false, "", `not authenticated: smtp: AUTH: the server offers neither PLAIN nor LOGIN, but ""`},
-		{"nothing we know", "offers: STARTTLS, AUTH SCRAM-SHA-256", false, "", `not authenticated: smtp: AUTH: the server offers neither PLAIN nor LOGIN, but "SCRAM-SHA-256"`},
+		{"not offered", "offers: STARTTLS", false, "", `not authenticated: smtp: AUTH: the server offers no SCRAM, PLAIN or LOGIN, but ""`},
+		{"nothing we know", "offers: STARTTLS, AUTH GSSAPI", false, "", `not authenticated: smtp: AUTH: the server offers no SCRAM, PLAIN or LOGIN, but "GSSAPI"`},
 		{"wrong password", "offers: STARTTLS, AUTH PLAIN\nAUTH: 535 5.7.8 No", false, plain, "not authenticated: smtp: AUTH: the server says: 535 5.7.8 No"},
 		{"not now", "offers: STARTTLS, AUTH PLAIN\nAUTH: 454 4.7.0 Later", false, plain, "unavailable: smtp: AUTH: the server says: 454 4.7.0 Later"},
 		{"refused at the user", "offers: STARTTLS, AUTH LOGIN\nresponse #2: 535 5.7.8 No", false, "AUTH LOGIN|" + b64("jörg"), "not authenticated: smtp: AUTH: the server says: 535 5.7.8 No"},
@@ -151,6 +151,54 @@ func TestAuth(t *testing.T) {
 				}
 				if got := strings.Join(said, "|"); got != tc.said {
 					t.Errorf("said %s, want %s", got, tc.said)
+				}
+			})
+		})
+	}
+}
+
+func TestScram(t *testing.T) {
+	for _, tc := range []struct {
+		name, rules, password string
+		tried                 string // mechanisms
+		want                  string
+	}{
+		{"the best of them", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-1 SCRAM-SHA-256", smtptest.Password, "SCRAM-SHA-256", "delivered"},
+		{"SHA-1", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-1", smtptest.Password, "SCRAM-SHA-1", "delivered"},
+		{"nothing else", "offers: STARTTLS, AUTH SCRAM-SHA-256", "wrong", "SCRAM-SHA-256", "not authenticated: smtp: AUTH: the server says: 535 5.7.8 No"},
+		{"wrong everywhere", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-256\nAUTH PLAIN: 535 5.7.8 Not so", "wrong", "SCRAM-SHA-256 PLAIN", "not authenticated: smtp: AUTH: the server says: 535 5.7.8 Not so"},
+		{"has a hash alone", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-256\nAUTH SCRAM: 535 5.7.8 No keys", smtptest.Password, "SCRAM-SHA-256 PLAIN", "delivered"},
+		{"or LOGIN", "offers: STARTTLS, AUTH LOGIN SCRAM-SHA-256\nAUTH SCRAM: 535 5.7.8 No keys", smtptest.Password, "SCRAM-SHA-256 LOGIN", "delivered"},
+		{"not now", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-256\nAUTH SCRAM: 454 4.7.0 Later", smtptest.Password, "SCRAM-SHA-256", "unavailable: smtp: AUTH: the server says: 454 4.7.0 Later"},
+		{
+			"an impostor", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-256\nresponse #2: 235 2.7.0 Welcome", smtptest.Password, "SCRAM-SHA-256",
+			"not authenticated: smtp: AUTH: the server lets us in by SCRAM-SHA-256, but does not show that it knows the password",
+		},
+		{
+			"no answer to ours", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-256\nresponse: 334 cj0x", smtptest.Password, "SCRAM-SHA-256",
+			"not authenticated: smtp: AUTH: sasl: SCRAM: the server's answer does not belong to this exchange",
+		},
+		{"no base64", "offers: STARTTLS, AUTH PLAIN SCRAM-SHA-256\nresponse: 334 ?", smtptest.Password, "SCRAM-SHA-256", "not authenticated: smtp: AUTH: illegal base64 data at input byte 0"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := smtptest.New(t, tc.rules)
+				got := send(t, s, smtpclient.Options{Auth: &smtpclient.Credentials{User: "jörg", Password: tc.password}}, nil)
+				if len(s.Messages()) == 1 {
+					got = "delivered"
+				}
+				if got != tc.want {
+					t.Errorf("got  %s\nwant %s", got, tc.want)
+				}
+				synctest.Wait()
+				var tried []string
+				for _, line := range s.Said() {
+					if words := strings.Fields(line); len(words) > 1 && words[0] == "AUTH" {
+						tried = append(tried, words[1])
+					}
+				}
+				if got := strings.Join(tried, " "); got != tc.tried {
+					t.Errorf("tried %s, want %s", got, tc.tried)
 				}
 			})
 		})

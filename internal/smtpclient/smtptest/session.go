@@ -247,9 +247,12 @@ func (ss *session) bdat(args string) bool {
 	return ok
 }
 
-// auth takes whatever it is given.
+// auth takes whatever it is given, but by SCRAM.
 func (ss *session) auth(args string) bool {
 	mechanism, initial, _ := strings.Cut(args, " ")
+	if strings.HasPrefix(mechanism, "SCRAM-") {
+		return ss.scram(args, mechanism, initial)
+	}
 	prompts := map[string][]string{"LOGIN": {"334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"}}[mechanism]
 	if mechanism == "PLAIN" && initial == "" {
 		prompts = []string{"334 "}
