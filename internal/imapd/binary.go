@@ -1,7 +1,6 @@
 package imapd
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"posthorn/internal/imapwire"
 	"posthorn/internal/message"
+	"posthorn/internal/store"
 )
 
 // encoded is a part of a message that is to be sent without its transfer encoding
@@ -25,17 +25,42 @@ type encoded struct {
 // plain reports that the bytes are sent as they are stored.
 func (p *encoded) plain() bool { return !p.text && !message.IsEncoded(p.encoding) }
 
-// copyTo writes the decoded bytes to w, until w has enough.
-func (p *encoded) copyTo(w io.Writer) error {
-	if p.text {
-		w = message.NewCRLFWriter(w)
-	}
-	src := bufio.NewReaderSize(io.NewSectionReader(p.src, p.from, p.to-p.from), 64<<10)
-	_, err := io.Copy(w, message.DecodeTransfer(p.encoding, src))
+func (p *encoded) transfer() message.Transfer {
+	return message.Transfer{Encoding: p.encoding, Text: p.text}
+}
+
+// copyTo writes the decoded bytes from a mark on to w, until w has enough. It gives the
+// last mark before so many decoded bytes.
+func (p *encoded) copyTo(w io.Writer, from message.Mark, keep int64) (message.Mark, error) {
+	mark, err := p.transfer().Copy(w, io.NewSectionReader(p.src, p.from, p.to-p.from), from, keep)
 	if errors.Is(err, errEnough) {
-		return nil
+		err = nil
 	}
-	return err
+	return mark, err
+}
+
+// bookmark is where a client has stopped that reads a part in pieces: the next piece costs
+// what it is long, and not what lies before it.
+type bookmark struct {
+	account store.AccountID
+	content store.EmailID // never changes
+	part    int64         // where it begins
+	how     message.Transfer
+	mark    message.Mark
+}
+
+// markFor is the place to begin at to get what is after so many decoded bytes of a part.
+func (f *fetcher) markFor(p *encoded, m *fetched, start int64) message.Mark {
+	b := &f.bookmark
+	switch {
+	case p.plain():
+		at := min(start, p.to-p.from)
+		return message.Mark{Source: at, Decoded: at}
+	case start > 0 && f.plan != nil && b.mark.Decoded <= start &&
+		b.account == f.box.account.ID() && b.content == m.record.EmailID && b.part == p.from && b.how == p.transfer():
+		return b.mark
+	}
+	return message.Mark{}
 }
 
 // errEnough is what writers return that want no more.
@@ -52,8 +77,10 @@ func (f *fetcher) binary(item *plannedItem, m *fetched) {
 	if item.Partial != nil { // RFC 3516 §4.2: of the decoded bytes
 		start, end = item.Partial.Offset, addOrMax(item.Partial.Offset, item.Partial.Count)
 	}
-	look := meter{from: start, to: end}
-	if err := p.copyTo(&look); err != nil {
+	mark := f.markFor(p, m, start)
+	look := meter{from: start, to: end, size: mark.Decoded}
+	mark, err := p.copyTo(&look, mark, start)
+	if err != nil {
 		f.unreadable(m, err)
 		f.b = append(f.b, "NIL"...)
 		return
@@ -63,8 +90,12 @@ func (f *fetcher) binary(item *plannedItem, m *fetched) {
 		f.b = append(f.b, '~')
 	}
 	f.b = imapwire.AppendLiteralHeader(f.b, size)
-	w := &window{output: f.output, skip: start, left: size, stream: m.file != nil}
-	if err := p.copyTo(w); f.err == nil && w.left > 0 {
+	w := &window{output: f.output, skip: start - mark.Decoded, left: size, stream: m.file != nil}
+	mark, err = p.copyTo(w, mark, end)
+	if item.Partial != nil && f.plan != nil { // of a URL the account is another's
+		f.bookmark = bookmark{f.box.account.ID(), m.record.EmailID, p.from, p.transfer(), mark}
+	}
+	if f.err == nil && w.left > 0 {
 		f.unreadable(m, err)
 		w.pad()
 	}
@@ -78,7 +109,7 @@ func (f *fetcher) binarySize(item *plannedItem, m *fetched) {
 	case p.plain():
 		look.size = p.to - p.from
 	default:
-		if err := p.copyTo(&look); err != nil {
+		if _, err := p.copyTo(&look, message.Mark{}, 0); err != nil {
 			f.unreadable(m, err)
 		}
 	}

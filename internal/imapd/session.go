@@ -30,6 +30,7 @@ type session struct {
 	without   []string          // capabilities that are withheld from it
 	language  language          // nil: English
 	collation casemap.Collation // by which texts are compared
+	bookmark  bookmark          // where the client has stopped reading a part in pieces
 	loggedOut bool
 
 	inCommand bool  // lines belong to the command under way

@@ -65,6 +65,8 @@ type transferReader struct {
 	out []byte // decoded, but not given out yet
 	buf []byte // the space that out grows in
 	err error
+
+	used int64 // bytes of src that dec has used
 }
 
 const transferBuffer = 4 << 10 // must exceed what a stepDecoder leaves
@@ -94,6 +96,7 @@ func (t *transferReader) fill() {
 	t.err = err
 	out, used := t.dec.decode(t.buf[:0], t.in, err == io.EOF)
 	t.buf, t.out = out, out
+	t.used += int64(used)
 	t.in = t.in[:copy(t.in, t.in[used:])]
 }
 
