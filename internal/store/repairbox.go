@@ -99,6 +99,11 @@ func (m *mender) rebuild(box *mailbox) error {
 			b.replay(f, &f.changes[i])
 		}
 	}
+	if b.chunks == 0 && b.broken == 0 && !b.behind {
+		if snap, err := box.load(b.w, nil); err != nil || snap.Len() == len(b.entries) {
+			return err // nothing is left of what is missing, or it has left unnoted
+		}
+	}
 	known := Flags(1)<<(firstKeyword+len(box.keywords)) - 1
 	for i := range b.entries {
 		e := &b.entries[i]

@@ -115,6 +115,23 @@ func TestRepairLeavesWhatIsLost(t *testing.T) {
 	}
 }
 
+// What was deleted does not come back when the note of it is lost.
+func TestRepairLeavesWhatIsDeleted(t *testing.T) {
+	s, a := newTestStore(t, time.Now)
+	err := a.Update(t.Context(), func(tx *Tx) error { _, err := tx.Remove(6, AllUIDs); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.engine.Update(t.Context(), []kv.Shard{a.shard}, func(tx kv.Tx) error { return dropNotes(tx.In(a.shard)) }); err != nil {
+		t.Fatal(err)
+	}
+	if mended := repair(t, s); len(mended) > 0 {
+		t.Errorf("mended: %q", mended)
+	}
+	checkMail(t, a, 6)
+	checkMail(t, a, InboxID, 1, 2, 3)
+}
+
 // A content is told of its messages again.
 func TestRepairReferences(t *testing.T) {
 	s, a := damaged(t, 0, removeKey(keyEmail(1, 6, 1)))
