@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,7 +186,8 @@ func TestSyslog(t *testing.T) {
 // lines when it works again.
 func TestBrokenOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out := &brokenOutput{broken: true}
+		out := &brokenOutput{}
+		out.broken.Store(true)
 		s := newSink("test", out, slog.New(slog.DiscardHandler))
 		long := bytes.Repeat([]byte("x"), 1<<10)
 		for range 8 << 10 {
@@ -193,10 +195,12 @@ func TestBrokenOutput(t *testing.T) {
 		}
 		s.add([]byte("last"), time.Now())
 		synctest.Wait()
+		s.mu.Lock()
 		if s.bytes > maxWaiting {
 			t.Errorf("%d bytes wait", s.bytes)
 		}
-		out.broken = false
+		s.mu.Unlock()
+		out.broken.Store(false)
 		time.Sleep(2 * again)
 		s.close(t.Context())
 		if n := len(out.lines); n < 4000 || n > 4100 || string(out.lines[n-1]) != "last" {
@@ -206,12 +210,12 @@ func TestBrokenOutput(t *testing.T) {
 }
 
 type brokenOutput struct {
-	broken bool
+	broken atomic.Bool
 	lines  [][]byte
 }
 
 func (o *brokenOutput) write(lines []line) (int, error) {
-	if o.broken {
+	if o.broken.Load() {
 		return 0, io.ErrClosedPipe
 	}
 	for _, l := range lines {
