@@ -70,13 +70,14 @@ func TestFlood(t *testing.T) {
 		if err := alice(); err != nil {
 			t.Fatalf("alice, who is known: %v", err)
 		}
-		if let++; let%64 == 1 {
+		if let++; let%512 == 1 {
+			runtime.GC() // what is garbage already says nothing
 			runtime.ReadMemStats(&now)
 			most = max(most, now.HeapAlloc)
 		}
 	}
-	// As much again may wait for the collector, and a waiting login costs a few KiB.
-	if grown := int64(most) - int64(before.HeapAlloc); grown > 8*slots*each<<10+flood*8<<10 {
+	// A waiting login costs 7 to 14 KiB, by the race detector, too; a hash for each would be 40 GiB.
+	if grown := int64(most) - int64(before.HeapAlloc); grown > 2*slots*each<<10+flood*20<<10 {
 		t.Errorf("%d MiB for %d logins at once", grown>>20, flood)
 	}
 	if later.Load() == 0 || wrong.Load()+later.Load() != flood {
