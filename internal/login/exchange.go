@@ -24,6 +24,8 @@ const apop, trusted = "APOP", "trusted"
 // mechanisms are all of them. PLAIN and LOGIN come first: programs that take the first
 // that they know do well with them under TLS, whatever is known of the password.
 //
+// Of the -PLUS ones some programs know the name only and then fail: mutt does.
+//
 // CRAM-MD5 and APOP only work for accounts whose password is kept in a form that can be
 // read, and programs that see them may try nothing else. Nor do many that see SCRAM, for
 // which there are no keys of a password that came as a hash and was not seen in plain yet.
@@ -31,9 +33,9 @@ var mechanisms = []mechanism{
 	{name: "PLAIN", start: func(x *Exchange) sasl.Server { return sasl.NewPlain(x.password) }},
 	{name: "LOGIN", start: func(x *Exchange) sasl.Server { return sasl.NewLogin(x.password) }},
 	{name: "SCRAM-SHA-256", keys: true, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, false) }},
-	{name: "SCRAM-SHA-256-PLUS", keys: true, can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, true) }},
+	{name: "SCRAM-SHA-256-PLUS", keys: true, asked: true, can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA256, true) }},
 	{name: "SCRAM-SHA-1", keys: true, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, false) }},
-	{name: "SCRAM-SHA-1-PLUS", keys: true, can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, true) }},
+	{name: "SCRAM-SHA-1-PLUS", keys: true, asked: true, can: (*Gate).binds, start: func(x *Exchange) sasl.Server { return x.scram(directory.ScramSHA1, true) }},
 	{name: "OAUTHBEARER", can: (*Gate).takesTokens, start: (*Exchange).oauthBearer},
 	{name: "XOAUTH2", can: (*Gate).takesTokens, start: (*Exchange).xoauth2},
 	{name: "EXTERNAL", can: (*Gate).knows, start: func(x *Exchange) sasl.Server { return sasl.NewExternal(x.certificate) }},

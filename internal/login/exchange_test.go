@@ -281,7 +281,7 @@ func TestExchangesAreTold(t *testing.T) {
 }
 
 func TestWhatIsOffered(t *testing.T) {
-	usual := []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS"}
+	usual := []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}
 	inClear := peer()
 	inClear.TLS = nil
 	bare := peer()
@@ -295,13 +295,14 @@ func TestWhatIsOffered(t *testing.T) {
 		want []string
 	}{
 		"usual":              {login.Options{}, secure("imap", ""), usual},
-		"nothing to bind to": {login.Options{}, bare, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}},
+		"bound":              {login.Options{Only: []string{"SCRAM-SHA-256-PLUS"}}, secure("imap", ""), []string{"SCRAM-SHA-256-PLUS"}},
+		"nothing to bind to": {login.Options{Only: []string{"SCRAM-SHA-256-PLUS"}}, bare, nil},
 		"keyless":            {login.Options{}, secure("imap", ""), []string{"PLAIN", "LOGIN"}},
 		"keyless, named":     {login.Options{Only: []string{"PLAIN", "SCRAM-SHA-256"}}, secure("imap", ""), []string{"PLAIN", "SCRAM-SHA-256"}},
-		"certificate":        {login.Options{Shown: shown}, bare, usual},
+		"certificate":        {login.Options{Shown: shown, Only: []string{"SCRAM-SHA-256-PLUS"}}, bare, []string{"SCRAM-SHA-256-PLUS"}},
 		"in clear":           {login.Options{}, inClear, nil},
 		"in clear, allowed":  {login.Options{InClear: true}, inClear, []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}},
-		"without":            {login.Options{Without: []string{"LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS"}}, secure("imap", ""), []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}},
+		"without":            {login.Options{Without: []string{"LOGIN", "SCRAM-SHA-1"}}, secure("imap", ""), []string{"PLAIN", "SCRAM-SHA-256"}},
 		"only":               {login.Options{Only: []string{"CRAM-MD5", "EXTERNAL", "OAUTHBEARER"}}, secure("imap", ""), []string{"CRAM-MD5"}},
 		"tokens":             {login.Options{Tokens: tokens{}}, secure("imap", ""), append(slices.Clone(usual), "OAUTHBEARER", "XOAUTH2")},
 		"certificates":       {login.Options{Certificates: true}, secure("imap", ""), append(slices.Clone(usual), "EXTERNAL")},
