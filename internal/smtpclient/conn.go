@@ -116,7 +116,30 @@ func (c *conn) reply(stage Stage, timeout time.Duration) (smtpwire.Reply, error)
 
 // isGood says that nothing speaks against using the connection further.
 func (c *conn) isGood() bool {
-	return c.broken == nil && c.mute == nil && c.goodbye.IsZero() && c.in.Buffered() == 0
+	return c.broken == nil && c.mute == nil && c.goodbye.IsZero() && c.in.Buffered() == 0 && !c.stirs()
+}
+
+// stirs says that something has arrived though nothing was asked: a reply too many,
+// which would be taken for that to the next command, a goodbye, or the end of the
+// connection. Nothing is read for that, under TLS neither: what TLS itself has to say
+// after the handshake came with the first replies.
+func (c *conn) stirs() bool {
+	switch nc := c.nc.(type) {
+	case syscall.Conn:
+		raw, err := nc.SyscallConn()
+		found := false
+		return err != nil || raw.Control(func(fd uintptr) { found = arrived(fd) }) != nil || found
+	case interface{ Arrived() bool }: // a connection in memory
+		return nc.Arrived()
+	}
+	return false
+}
+
+// arrived reports whether a read of a socket would not block.
+func arrived(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return err != syscall.EAGAIN && err != syscall.EINTR
 }
 
 // muted is the error of what was not sent, if anything was not.

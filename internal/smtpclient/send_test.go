@@ -383,7 +383,7 @@ func TestChunks(t *testing.T) {
 		if got, want := tell(o[0]), "unavailable: smtp: end of DATA: the server says: 452 4.3.1 Full"; got != want {
 			t.Error(got)
 		}
-		checkReuse(t, "", s, c)
+		checkReuse(t, s, c)
 	})
 }
 

@@ -49,6 +49,13 @@ func (e *end) SetDeadline(t time.Time) error {
 	return nil
 }
 
+// Arrived says whether a read would not wait, as MSG_PEEK does of a socket.
+func (e *end) Arrived() bool {
+	e.in.mu.Lock()
+	defer e.in.mu.Unlock()
+	return len(e.in.buf) > 0 || e.in.eof || e.in.reading.closed
+}
+
 // CloseWrite says that nothing more will be written.
 func (e *end) CloseWrite() error {
 	e.out.shut(func(s *stream) { s.eof = true })
