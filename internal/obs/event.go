@@ -94,6 +94,8 @@ const (
 	Administered // By, Action; User: the account or domain; Detail; Error
 	Expunged     // Folder, Count
 	Erased       // Folder: the mailbox itself; Count
+	// By ourselves.
+	HeldBack // Rule; To: who does not get it for now
 	numKinds
 )
 
@@ -105,7 +107,7 @@ var kindNames = [numKinds]string{
 	Delivered: "delivered", Deferred: "deferred", Failed: "failed", Expired: "expired", Notified: "notification sent",
 	Retried: "retried by the operator", Held: "held by the operator", Released: "released by the operator",
 	LoggedIn: "logged in", Administered: "administered", Expunged: "messages deleted", Erased: "mailbox deleted",
-	Forwarded: "passed on", Rerouted: "rerouted by the operator", Bounced: "bounced by the operator", Deleted: "deleted by the operator",
+	HeldBack: "held back", Forwarded: "passed on", Rerouted: "rerouted by the operator", Bounced: "bounced by the operator", Deleted: "deleted by the operator",
 }
 
 // String is the text of the log's line. A kind that only a newer program knows has a number.

@@ -29,7 +29,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		flag := func(label string) bool { return rapid.Bool().Draw(t, label) }
 		m := &Message{
-			ID: NewID(time.Now()), From: drawAddress(t), Rewritten: drawAddress(t),
+			ID: NewID(time.Now()), From: drawAddress(t), Rewritten: drawAddress(t), Account: rapid.Uint64().Draw(t, "account"),
 			Body:    Body{Blob: blob.ID(rapid.String().Draw(t, "blob")), Size: rapid.Int64Min(0).Draw(t, "size"), Skip: rapid.Int64Min(0).Draw(t, "skip")},
 			Created: drawTime(t, "created"), NotBefore: drawTime(t, "not before"),
 			DeliverBy: DeliverBy{drawTime(t, "by"), flag("return"), flag("trace")},

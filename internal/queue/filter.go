@@ -14,6 +14,7 @@ import (
 // zero Filter picks all.
 type Filter struct {
 	IDs       []ID
+	Account   uint64        // who has submitted the message
 	Sender    string        // part of the reverse-path, in any case; "<>": the null one
 	Recipient string        // part of the address, in any case
 	Domain    string        // of the address, or the route, as a whole, in any case
@@ -51,7 +52,8 @@ func (f *Filter) matching(st *stored, now time.Time) []int {
 func (f *Filter) matchesMessage(st *stored, now time.Time) bool {
 	age := now.Sub(st.Created)
 	switch {
-	case f.Sender == "<>" && !st.From.IsZero(),
+	case f.Account != 0 && st.Account != f.Account,
+		f.Sender == "<>" && !st.From.IsZero(),
 		f.Sender != "<>" && !contains(st.From.String(), f.Sender),
 		f.OlderThan > 0 && age < f.OlderThan,
 		f.NewerThan > 0 && age > f.NewerThan:

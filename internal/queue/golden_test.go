@@ -20,7 +20,7 @@ func TestStoredForms(t *testing.T) {
 		ID: "0123456789abcdef", From: addr.Address{Local: "alice", Domain: "example.test"}, Created: at(0), NotBefore: at(60),
 		DeliverBy: DeliverBy{At: at(3600), Return: true}, Priority: -3, EightBit: true, RequireTLS: true,
 		Body: Body{Blob: "b10b", Size: 70_000, Skip: 25}, EnvelopeID: "env", Return: dsn.ReturnHeader, Language: "zh-CN", Header: []byte("DKIM-Signature: x\r\n"),
-		Rewritten: addr.Address{Local: "SRS0=x", Domain: "us.test"},
+		Rewritten: addr.Address{Local: "SRS0=x", Domain: "us.test"}, Account: 300,
 		Recipients: []Recipient{
 			{addr.Address{Local: "bøb", Domain: "example.org"}, dsn.Notify(5), "rfc822;bob@example.org"},
 			{Address: addr.Address{Local: "c", Domain: "d.test"}},
@@ -36,7 +36,7 @@ func TestStoredForms(t *testing.T) {
 		want      any
 		read      func([]byte) (any, error)
 	}{
-		{"envelope", "03103031323334353637383961626364656605616c6963650c6578616d706c652e74657374f6a1abfef962b6cbb2fef962f6dbe281fa6205520462313062f0a2041903656e7601057a682d434e13444b494d2d5369676e61747572653a20780d0a06535253303d780775732e74657374020462c3b8620b6578616d706c652e6f726705167266633832323b626f62406578616d706c652e6f7267016306642e746573740000", m.encode(), m, func(b []byte) (any, error) { return decodeMessage(b) }},
+		{"envelope", "04103031323334353637383961626364656605616c6963650c6578616d706c652e74657374f6a1abfef962b6cbb2fef962f6dbe281fa6205520462313062f0a2041903656e7601057a682d434e13444b494d2d5369676e61747572653a20780d0a06535253303d780775732e74657374ac02020462c3b8620b6578616d706c652e6f726705167266633832323b626f62406578616d706c652e6f7267016306642e746573740000", m.encode(), m, func(b []byte) (any, error) { return decodeMessage(b) }},
 		{"progress", "010105c801c6b1abfef96296c1abfef96206722e74657374136d782e74657374205b3139322e302e322e315dfa0102000002036f6e650374776f", p.encode(), p, func(b []byte) (any, error) { return decodeProgress(b) }},
 	} {
 		b, _ := hex.DecodeString(tc.hex)
@@ -48,9 +48,14 @@ func TestStoredForms(t *testing.T) {
 		}
 	}
 
-	before := *m // there was a Rewritten
-	before.Rewritten = addr.Address{}
-	b, _ := hex.DecodeString("02103031323334353637383961626364656605616c6963650c6578616d706c652e74657374f6a1abfef962b6cbb2fef962f6dbe281fa6205520462313062f0a2041903656e7601057a682d434e13444b494d2d5369676e61747572653a20780d0a020462c3b8620b6578616d706c652e6f726705167266633832323b626f62406578616d706c652e6f7267016306642e746573740000")
+	before := *m // there was an Account
+	before.Account = 0
+	b, _ := hex.DecodeString("03103031323334353637383961626364656605616c6963650c6578616d706c652e74657374f6a1abfef962b6cbb2fef962f6dbe281fa6205520462313062f0a2041903656e7601057a682d434e13444b494d2d5369676e61747572653a20780d0a06535253303d780775732e74657374020462c3b8620b6578616d706c652e6f726705167266633832323b626f62406578616d706c652e6f7267016306642e746573740000")
+	if got, err := decodeMessage(b); err != nil || !reflect.DeepEqual(got, &before) {
+		t.Errorf("an envelope of version 3 is read as\n%+v, %v", got, err)
+	}
+	before.Rewritten = addr.Address{} // and a Rewritten
+	b, _ = hex.DecodeString("02103031323334353637383961626364656605616c6963650c6578616d706c652e74657374f6a1abfef962b6cbb2fef962f6dbe281fa6205520462313062f0a2041903656e7601057a682d434e13444b494d2d5369676e61747572653a20780d0a020462c3b8620b6578616d706c652e6f726705167266633832323b626f62406578616d706c652e6f7267016306642e746573740000")
 	if got, err := decodeMessage(b); err != nil || !reflect.DeepEqual(got, &before) {
 		t.Errorf("an envelope of version 2 is read as\n%+v, %v", got, err)
 	}

@@ -14,6 +14,7 @@ import (
 type Message struct {
 	ID         ID
 	From       addr.Address // the reverse-path; zero: null
+	Account    uint64       // who of ours has submitted it; 0: nobody
 	Rewritten  addr.Address // what the next server is told instead, of what is forwarded; zero: From
 	Recipients []Recipient  // at least one
 	// Header are lines that are sent in front of the body: signatures of what follows.
@@ -127,8 +128,8 @@ func DomainOf(to addr.Address) string {
 }
 
 // envelopeVersion is the version of the envelope's record. 2 added Header,
-// 3 Rewritten.
-const envelopeVersion = 3
+// 3 Rewritten, 4 Account.
+const envelopeVersion = 4
 
 // encode gives the record of the envelope.
 func (m *Message) encode() []byte {
@@ -149,6 +150,7 @@ func (m *Message) encode() []byte {
 	c.String(m.Language)
 	c.Bytes(m.Header)
 	encodeAddress(&c, m.Rewritten)
+	c.Uint(m.Account)
 	c.Uint(uint64(len(m.Recipients)))
 	for _, to := range m.Recipients {
 		encodeAddress(&c, to.Address)
@@ -185,6 +187,9 @@ func decodeMessage(b []byte) (*Message, error) {
 	}
 	if version >= 3 {
 		m.Rewritten = decodeAddress(&d)
+	}
+	if version >= 4 {
+		m.Account = d.Uint()
 	}
 	m.Recipients = make([]Recipient, d.Count(leastRecipient))
 	for i := range m.Recipients {

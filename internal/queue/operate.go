@@ -18,7 +18,7 @@ type Operation uint8
 const (
 	Retry   Operation = iota // try at once, also what is at rest; what is on hold stays there
 	Hold                     // try no more until Release
-	Release                  // from hold, and try at once
+	Release                  // from hold, and try at once, but not before its sender wants that
 	Bounce                   // give up and tell the sender
 	Delete                   // take out and tell nobody
 	Reroute                  // to another destination, and try at once
@@ -28,8 +28,10 @@ const (
 type Order struct {
 	Operation Operation
 	Route     string // of Reroute: a domain or whatever else Deliver knows; "": the domain of the address
-	Reason    string // of Bounce: for the sender; may be empty
-	Preview   bool   // change nothing, only say what would be changed
+	// Reason, of Bounce: for the sender; may be empty. Of Hold: the rule by which the server
+	// does it by itself; "": the operator does it.
+	Reason  string
+	Preview bool // change nothing, only say what would be changed
 }
 
 // Affected says what an order has changed, or would change.
@@ -231,6 +233,9 @@ func (op *operation) recipient(st *stored, i int, now time.Time) bool {
 			return false
 		}
 		p.Held, p.Next = false, now
+		if st.NotBefore.After(now) {
+			p.Next = st.NotBefore
+		}
 	case Reroute:
 		p.Route, p.Next = op.order.Route, now
 	case Bounce:

@@ -276,3 +276,37 @@ func TestBatches(t *testing.T) {
 		w.wantEmpty()
 	})
 }
+
+// What one account has submitted is held and released by itself; and not sooner than its
+// sender wants.
+func TestOfAccount(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.start()
+		later := time.Now().Add(time.Hour)
+		put := func(account uint64, to string, notBefore time.Time) {
+			m := w.message(to)
+			m.Account, m.Hold, m.NotBefore = account, account == 7, notBefore
+			w.put(m)
+		}
+		put(7, "bob@a.test", time.Time{})
+		put(7, "carol@a.test", later)
+		put(8, "dave@a.test", later)
+		w.pass(time.Minute)
+		if got := w.operate(Filter{Account: 9}, Order{Operation: Hold}); got.Recipients != 0 {
+			t.Errorf("held of nobody: %v", got)
+		}
+		if got := w.operate(Filter{Account: 8}, Order{Operation: Hold, Reason: "bounces"}); got.Recipients != 1 {
+			t.Errorf("held: %v", got)
+		}
+		if got := w.operate(Filter{Account: 7, Held: true}, Order{Operation: Release}); got.Recipients != 2 {
+			t.Errorf("released: %v", got)
+		}
+		if b, c := len(w.tried("bob@a.test")), len(w.tried("carol@a.test")); b != 1 || c != 0 {
+			t.Errorf("bob was tried %d times, carol %d times", b, c)
+		}
+		w.pass(2 * time.Hour)
+		if c, d := len(w.tried("carol@a.test")), len(w.tried("dave@a.test")); c != 1 || d != 0 {
+			t.Errorf("carol was tried %d times, dave %d times", c, d)
+		}
+	})
+}

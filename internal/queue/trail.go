@@ -99,6 +99,10 @@ func (op *operation) tell(ctx context.Context, at time.Time) {
 			e.Reply = one.st.progress[one.recipients[0]].Reply.String()
 		case Reroute:
 			e.Destination = op.order.Route
+		case Hold:
+			if op.order.Reason != "" {
+				e.Kind, e.Rule = obs.HeldBack, op.order.Reason
+			}
 		}
 		op.queue.trail.Tell(ctx, e)
 	}
