@@ -141,6 +141,9 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 		level.IndexBlockSize = 64 << 10
 		level.FilterPolicy = bloom.FilterPolicy(10)
 	}
+	// Files of values are written by flushes, which go by level 0: a block holds a few
+	// bodies, which are mostly read one after the other.
+	p.Levels[0].BlockSize = 32 << 10
 	p.ApplyCompressionSettings(compression)
 	return p
 }
