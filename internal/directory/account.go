@@ -33,6 +33,7 @@ type Account struct {
 
 	credential string
 	removing   bool // its mail is being removed
+	rehashed   bool // credential is of the same password as the one before
 }
 
 // KeepsMail says that its mail, forwarded or not, goes into its mailbox.
@@ -109,11 +110,23 @@ func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
 	if err := fresh.put(w, a.ID, nil); err != nil {
 		return err
 	}
-	return putAccount(w, a)
+	return writeAccount(w, a)
 }
 
-// putAccount writes an account, whose secrets are written already.
-func putAccount(w kv.Writer, a Account) error {
+// putAccount writes a change of an account, whose secrets are written already, and ends the
+// sessions that it could not have begun as it is now.
+func (d *Directory) putAccount(w kv.Writer, a Account) error {
+	before, err := readAccount(w, a.ID)
+	if err != nil {
+		return err
+	}
+	if err := d.revoke(w, lost(&before, &a)...); err != nil {
+		return err
+	}
+	return writeAccount(w, a)
+}
+
+func writeAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
 		Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off, Retention: a.Retention,
@@ -254,6 +267,6 @@ func (d *Directory) change(ctx context.Context, address addr.Address, fn func(*A
 			return err
 		}
 		fn(&account)
-		return putAccount(w, account)
+		return d.putAccount(w, account)
 	})
 }

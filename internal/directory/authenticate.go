@@ -142,7 +142,7 @@ func (d *Directory) renew(ctx context.Context, who *candidate, plain []byte) {
 			if a.ID != who.ID || a.credential != who.credential {
 				return nil
 			}
-			a.credential = hash
+			a.credential, a.rehashed = hash, true
 			return fresh.into(rec, a.ID)
 		})
 	}

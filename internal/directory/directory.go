@@ -126,17 +126,20 @@ func New(engine kv.Engine, o Options) *Directory {
 		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),
 		scramForAll: newMemo[struct{}, bool](),
 	}
-	d.stopWatch = engine.Watch(shard, func() {
-		d.resolved.forget()
-		d.accounts.forget()
-		d.kept.forget()
-		d.strangers.forget()
-		d.signing.forget()
-		d.rewriters.forget()
-		d.expiry.forget()
-		d.scramForAll.forget()
-	})
+	d.stopWatch = engine.Watch(shard, d.forget)
 	return d
+}
+
+// forget has everything read anew, as something has changed.
+func (d *Directory) forget() {
+	d.resolved.forget()
+	d.accounts.forget()
+	d.kept.forget()
+	d.strangers.forget()
+	d.signing.forget()
+	d.rewriters.forget()
+	d.expiry.forget()
+	d.scramForAll.forget()
 }
 
 // Close stops following changes. The engine stays open.

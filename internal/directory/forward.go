@@ -29,7 +29,7 @@ func (d *Directory) SetForward(ctx context.Context, address addr.Address, keep b
 			return err
 		}
 		account.NoCopy = !keep && len(to) > 0
-		return putAccount(w, account)
+		return d.putAccount(w, account)
 	})
 	return account, err
 }

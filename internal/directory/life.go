@@ -37,7 +37,7 @@ func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Ac
 			return err
 		}
 		account.Deleted = d.clock().UTC()
-		return putAccount(w, account)
+		return d.putAccount(w, account)
 	})
 	return account, err
 }
@@ -103,7 +103,7 @@ func (d *Directory) UndeleteAccount(ctx context.Context, address, as addr.Addres
 		if err := put(w, nameKey(as), nameRecord{Account: found.ID}); err != nil {
 			return err
 		}
-		return putAccount(w, found)
+		return d.putAccount(w, found)
 	})
 	return found, err
 }
@@ -150,7 +150,7 @@ func (d *Directory) RenameAccount(ctx context.Context, from, to addr.Address, al
 		if err := put(w, nameKey(to), nameRecord{Account: account.ID}); err != nil {
 			return err
 		}
-		if err := putAccount(w, account); err != nil {
+		if err := d.putAccount(w, account); err != nil {
 			return err
 		}
 		if !alias {
@@ -179,7 +179,7 @@ func (d *Directory) Expire(ctx context.Context) ([]Account, error) {
 		}
 		for i := range due {
 			due[i].removing = true
-			if err := putAccount(w, due[i]); err != nil {
+			if err := d.putAccount(w, due[i]); err != nil {
 				return err
 			}
 		}

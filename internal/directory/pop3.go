@@ -47,7 +47,7 @@ func (d *Directory) SetPOP3(ctx context.Context, address addr.Address, fn func(*
 		if e := account.POP3.Expire; e < Never || e > maxExpire {
 			return fault.New(fault.Invalid, "mail cannot expire after %d days; want 1 to %d, or never", e, maxExpire)
 		}
-		if err := putAccount(w, account); err != nil {
+		if err := d.putAccount(w, account); err != nil {
 			return err
 		}
 		return noteExpiry(w)

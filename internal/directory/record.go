@@ -23,6 +23,7 @@ import (
 //	"m"                      pepperRecord: the secret of made-up answers
 //	"x" AccountID (8 bytes)  a mark: the account has a password without SCRAM keys
 //	"x"                      keylessRecord: which accounts have been looked at for that
+//	"v" number (8 bytes)     Revocation: whose sessions were ended, of a day
 //
 // The shard "dir/used" has what changes with logins, so that it makes nobody forget
 // what the directory says:
@@ -44,6 +45,8 @@ const (
 	usedPrefix    = 'u'
 	codePrefix    = 'o'
 	keylessPrefix = 'x'
+
+	revocationPrefix = 'v'
 )
 
 // recordVersion is the first byte of every value. A reader that meets a higher one

@@ -134,13 +134,21 @@ func (d *Directory) changeSecrets(ctx context.Context, address addr.Address, fn 
 		if err != nil {
 			return err
 		}
+		before := *rec
+		if before.TOTP != nil {
+			codes := *rec.TOTP
+			before.TOTP = &codes
+		}
 		if err := fn(&account, rec); err != nil {
+			return err
+		}
+		if err := d.revoke(w, lostSecrets(account.Address.String(), &before, rec)...); err != nil {
 			return err
 		}
 		if err := put(w, secretsKey(account.ID), rec); err != nil {
 			return err
 		}
-		return putAccount(w, account)
+		return d.putAccount(w, account)
 	})
 }
 

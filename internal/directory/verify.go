@@ -25,6 +25,7 @@ import (
 //   - no account's mail expires sooner than the directory says of all;
 //   - secrets are those of an account that is there, and can be used;
 //   - those accounts have the mark of having no SCRAM keys that have none;
+//   - every sign-out says whose sessions it ends;
 //   - every key is a domain's that is ours, at most one of each algorithm signs, and
 //     those that sign or will are whole.
 func (d *Directory) Verify(ctx context.Context, report func(problem string)) error {
@@ -107,6 +108,9 @@ func (v *verification) record(key, value []byte) error {
 	case key[0] == keylessPrefix && len(key) == 9:
 		v.marked[AccountID(binary.BigEndian.Uint64(key[1:]))] = true
 		return nil
+	case key[0] == revocationPrefix && len(key) == 9:
+		r, err := decode[Revocation](key, value)
+		return cmp.Or(err, checkRevocation(r))
 	case len(key) == 1 && (key[0] == pepperKey || key[0] == keylessPrefix):
 		return nil // see read
 	case len(key) == 1 && key[0] == sequenceKey:
