@@ -94,13 +94,18 @@ func mustBeFree(r kv.Reader, address addr.Address) error {
 	case err != nil:
 		return err
 	case srs.Is(address.Local):
-		return fault.New(fault.Invalid, "%s cannot be had: addresses of this form are made when mail is forwarded", address)
+		return notToBeHad(address)
 	case ok && name.Account == 0:
 		return fault.New(fault.Exists, "%s is an alias already", address)
 	case ok:
 		return fault.New(fault.Exists, "account %s is there already", address)
 	}
 	return nil
+}
+
+// notToBeHad is the error that an address looks like one of ours for bounces.
+func notToBeHad(address addr.Address) error {
+	return fault.New(fault.Invalid, "%s cannot be had: addresses of this form are made when mail is forwarded", address)
 }
 
 func putNewAccount(w kv.Writer, a Account, fresh newPassword) error {
@@ -244,6 +249,11 @@ const longestLanguage = 35
 // SetLanguage says in which language somebody is written to by us, as in RFC 5646,
 // "zh-CN"; "": it is not known. Kinds of errors: Invalid, NotFound.
 func (d *Directory) SetLanguage(ctx context.Context, address addr.Address, tag string) error {
+	_, err := d.Set(ctx, address, Settings{Language: &tag})
+	return err
+}
+
+func checkLanguage(tag string) error {
 	for part := range strings.SplitSeq(tag, "-") {
 		wrong := part == "" || len(part) > 8 || strings.ContainsFunc(part, func(c rune) bool {
 			return (c < 'a' || 'z' < c) && (c < 'A' || 'Z' < c) && (c < '0' || '9' < c)
@@ -252,21 +262,5 @@ func (d *Directory) SetLanguage(ctx context.Context, address addr.Address, tag s
 			return fault.New(fault.Invalid, "%q is no language; want one like en, de or zh-CN", tag)
 		}
 	}
-	return d.change(ctx, address, func(a *Account) { a.Language = tag })
-}
-
-// change reads an account, lets fn change it, and writes it back.
-func (d *Directory) change(ctx context.Context, address addr.Address, fn func(*Account)) error {
-	address, err := canonical(address)
-	if err != nil {
-		return err
-	}
-	return d.update(ctx, func(w kv.Writer) error {
-		account, err := findAccount(w, address)
-		if err != nil {
-			return err
-		}
-		fn(&account)
-		return d.putAccount(w, account)
-	})
+	return nil
 }

@@ -27,6 +27,24 @@ func (d *Directory) AddAlias(ctx context.Context, address addr.Address, to ...ad
 
 // AddGroup is AddAlias for one that not everybody may write to.
 func (d *Directory) AddGroup(ctx context.Context, address addr.Address, senders Senders, to ...addr.Address) (Alias, error) {
+	return d.setAlias(ctx, address, senders, to, func(r kv.Reader, address addr.Address) (addr.Address, time.Time, error) {
+		return address, d.clock().UTC(), mustBeFree(r, address)
+	})
+}
+
+// ChangeAlias gives an alias other targets, and says anew who may write to it. Kinds of
+// errors: those of AddAlias; NotFound if it is not there.
+func (d *Directory) ChangeAlias(ctx context.Context, address addr.Address, senders Senders, to ...addr.Address) (Alias, error) {
+	return d.setAlias(ctx, address, senders, to, func(r kv.Reader, address addr.Address) (addr.Address, time.Time, error) {
+		before, err := findAlias(r, address)
+		return before.Address, before.Created, err
+	})
+}
+
+// setAlias writes an alias. place says whether it may be there, under which address, and since when.
+func (d *Directory) setAlias(ctx context.Context, address addr.Address, senders Senders, to []addr.Address,
+	place func(kv.Reader, addr.Address) (addr.Address, time.Time, error),
+) (Alias, error) {
 	address, err := canonical(address)
 	if err != nil {
 		return Alias{}, err
@@ -40,15 +58,15 @@ func (d *Directory) AddGroup(ctx context.Context, address addr.Address, senders 
 	if err := d.meet(ctx, to...); err != nil {
 		return Alias{}, err
 	}
-	alias := Alias{Address: address, Senders: senders, Created: d.clock().UTC()}
+	alias := Alias{Senders: senders}
 	err = d.update(ctx, func(w kv.Writer) (err error) {
-		if err := mustBeFree(w, address); err != nil {
+		if alias.Address, alias.Created, err = place(w, address); err != nil {
 			return err
 		}
-		if alias.Targets, err = targets(w, address, to); err != nil {
+		if alias.Targets, err = targets(w, alias.Address, to); err != nil {
 			return err
 		}
-		return put(w, nameKey(address), nameRecord{Alias: spell(alias.Targets), Senders: senders, Created: &alias.Created})
+		return put(w, nameKey(alias.Address), nameRecord{Alias: spell(alias.Targets), Senders: senders, Created: &alias.Created})
 	})
 	return alias, err
 }
@@ -61,23 +79,32 @@ func (d *Directory) DeleteAlias(ctx context.Context, address addr.Address) error
 		return err
 	}
 	return d.update(ctx, func(w kv.Writer) error {
-		address, _, err := home(w, address)
+		alias, err := findAlias(w, address)
 		if err != nil {
 			return err
 		}
-		switch name, ok, err := get[nameRecord](w, nameKey(address)); {
-		case err != nil:
-			return err
-		case ok && name.Account != 0:
-			return fault.New(fault.NotFound, "%s is an account, not an alias", address)
-		case !ok:
-			return fault.New(fault.NotFound, "there is no alias %s", address)
-		}
-		if err := mustNotBeTarget(w, address); err != nil {
+		if err := mustNotBeTarget(w, alias.Address); err != nil {
 			return err
 		}
-		return w.Delete(nameKey(address))
+		return w.Delete(nameKey(alias.Address))
 	})
+}
+
+func findAlias(r kv.Reader, address addr.Address) (Alias, error) {
+	address, _, err := home(r, address)
+	if err != nil {
+		return Alias{}, err
+	}
+	switch name, ok, err := get[nameRecord](r, nameKey(address)); {
+	case err != nil:
+		return Alias{}, err
+	case ok && name.Account != 0:
+		return Alias{}, fault.New(fault.NotFound, "%s is an account, not an alias", address)
+	case !ok:
+		return Alias{}, fault.New(fault.NotFound, "there is no alias %s", address)
+	default:
+		return aliasOf(address, name)
+	}
 }
 
 // Aliases calls fn with every alias, by domain and local part, until fn returns

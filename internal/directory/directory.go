@@ -155,6 +155,9 @@ func (d *Directory) update(ctx context.Context, fn func(kv.Writer) error) error 
 	return d.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error { return fn(tx.In(shard)) })
 }
 
+// Canonical is the form in which an address of ours is kept. Kind of error: Invalid.
+func Canonical(a addr.Address) (addr.Address, error) { return canonical(a) }
+
 // canonical is the form in which our own addresses are kept and compared: the
 // domain in canonical form, the local part in lower case (RFC 5321 §2.4 leaves
 // that to us) and composed (RFC 6532 §3.1).

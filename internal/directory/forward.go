@@ -13,25 +13,7 @@ import (
 // elsewhere, and with keep into its own mailbox as well. Without addresses it ends.
 // Kinds of errors: Invalid, NotFound.
 func (d *Directory) SetForward(ctx context.Context, address addr.Address, keep bool, to ...addr.Address) (Account, error) {
-	address, err := canonical(address)
-	if err != nil {
-		return Account{}, err
-	}
-	if err := d.meet(ctx, to...); err != nil {
-		return Account{}, err
-	}
-	var account Account
-	err = d.update(ctx, func(w kv.Writer) (err error) {
-		if account, err = findAccount(w, address); err != nil {
-			return err
-		}
-		if account.Forward, err = targets(w, account.Address, to); err != nil {
-			return err
-		}
-		account.NoCopy = !keep && len(to) > 0
-		return d.putAccount(w, account)
-	})
-	return account, err
+	return d.Set(ctx, address, Settings{Forward: &Forwarding{To: to, Keep: keep}})
 }
 
 // targets are the addresses that something of ours points to, as they are kept: each

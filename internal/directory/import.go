@@ -13,6 +13,7 @@ import (
 	"posthorn/internal/credential"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
+	"posthorn/internal/srs"
 )
 
 // importBatch is how many accounts are made in one commit.
@@ -21,8 +22,10 @@ const importBatch = 500
 // NewAccount is an account to be made by Import.
 type NewAccount struct {
 	Address  addr.Address
-	Password string // as for AddAccount
-	Line     int    // of the file it comes from, for messages; 0 if there is none
+	Password string   // as for AddAccount
+	Source   string   // another directory that knows it, which keeps its password; "": none
+	Settings Settings // all but Forward, whose targets may be still to come
+	Line     int      // of the file it comes from, for messages; 0 if there is none
 }
 
 // Imported says what an Import did.
@@ -80,7 +83,13 @@ func (n *NewAccount) check(local map[string]bool, firstLine map[addr.Address]int
 		return err
 	}
 	n.Address = address
-	if _, _, err := credential.Parse(n.Password); err != nil {
+	if srs.Is(address.Local) {
+		return notToBeHad(address)
+	}
+	if _, _, err := credential.Parse(n.Password); err != nil && n.Source == "" {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	if err := n.Settings.Check(); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
 	if !local[address.Domain] {
@@ -135,6 +144,10 @@ func (d *Directory) hashBatch(ctx context.Context, batch []NewAccount, taken map
 		if _, there := taken[n.Address]; there {
 			continue
 		}
+		if n.Source != "" {
+			passwords[i] = newPassword{hash: d.hash.Nobody()}
+			continue
+		}
 		group.Go(func() (err error) {
 			passwords[i], err = d.newPassword(ctx, n.Address, nil, n.Password)
 			return err
@@ -153,6 +166,7 @@ func (d *Directory) putBatch(w kv.Writer, batch []NewAccount, passwords []newPas
 	if err != nil {
 		return done, err
 	}
+	now, expires := d.clock().UTC(), false
 	for i, n := range batch {
 		name, there := taken[n.Address]
 		switch {
@@ -164,12 +178,19 @@ func (d *Directory) putBatch(w kv.Writer, batch []NewAccount, passwords []newPas
 		}
 		sequence.Last++
 		done.Added++
-		account := Account{ID: sequence.Last, Address: n.Address, Created: d.clock().UTC(), credential: passwords[i].hash}
+		account := Account{ID: sequence.Last, Address: n.Address, Created: now, Source: n.Source, credential: passwords[i].hash}
+		if err := n.Settings.put(w, &account, now); err != nil {
+			return done, err
+		}
 		if err := putNewAccount(w, account, passwords[i]); err != nil {
 			return done, err
 		}
+		expires = expires || account.POP3.Expire > 0
 	}
-	return done, put(w, []byte{sequenceKey}, sequence)
+	if err := put(w, []byte{sequenceKey}, sequence); err != nil || !expires {
+		return done, err
+	}
+	return done, noteExpiry(w)
 }
 
 // problems are what is wrong in a file, by line.

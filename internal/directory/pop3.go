@@ -44,8 +44,8 @@ func (d *Directory) SetPOP3(ctx context.Context, address addr.Address, fn func(*
 			return err
 		}
 		fn(&account.POP3)
-		if e := account.POP3.Expire; e < Never || e > maxExpire {
-			return fault.New(fault.Invalid, "mail cannot expire after %d days; want 1 to %d, or never", e, maxExpire)
+		if err := account.POP3.check(); err != nil {
+			return err
 		}
 		if err := d.putAccount(w, account); err != nil {
 			return err
@@ -53,6 +53,13 @@ func (d *Directory) SetPOP3(ctx context.Context, address addr.Address, fn func(*
 		return noteExpiry(w)
 	})
 	return account, err
+}
+
+func (p *POP3) check() error {
+	if p.Expire < Never || p.Expire > maxExpire {
+		return fault.New(fault.Invalid, "mail cannot expire after %d days; want 1 to %d, or never", p.Expire, maxExpire)
+	}
+	return nil
 }
 
 // noteExpiry finds the shortest expiry of all accounts. Settings are rare, and what

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"maps"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/fault"
@@ -18,11 +17,11 @@ const (
 // deleted, by name or by special use, Trash for \Trash too; for mailboxes that are not
 // named: never. Kinds of errors: Invalid, NotFound.
 func (d *Directory) SetRetention(ctx context.Context, address addr.Address, days map[string]int) error {
-	if err := checkRetention(days); err != nil {
-		return err
+	if days == nil {
+		days = map[string]int{}
 	}
-	days = maps.Clone(days)
-	return d.change(ctx, address, func(a *Account) { a.Retention = days })
+	_, err := d.Set(ctx, address, Settings{Retention: days})
+	return err
 }
 
 func checkRetention(days map[string]int) error {

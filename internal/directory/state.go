@@ -76,18 +76,8 @@ const longestReason = 500
 // SetState changes what an account may do. The reason is for the operator. Kinds of
 // errors: Invalid, NotFound.
 func (d *Directory) SetState(ctx context.Context, address addr.Address, to State, reason string) error {
-	if err := to.check(); err != nil {
-		return err
-	}
-	if len(reason) > longestReason {
-		return fault.New(fault.Invalid, "the reason has %d bytes; at most %d", len(reason), longestReason)
-	}
-	return d.change(ctx, address, func(a *Account) {
-		if a.State != to {
-			a.Since = d.clock().UTC()
-		}
-		a.State, a.Reason = to, reason
-	})
+	_, err := d.Set(ctx, address, Settings{State: &to, Reason: &reason})
+	return err
 }
 
 // Mechanisms lists the mechanisms of SASL that can be switched off for an account.
@@ -100,17 +90,9 @@ func Mechanisms() []string {
 
 // SetOff says with which mechanisms an account cannot be logged in to. PLAIN stands for
 // the commands of the protocols that bring a password, too. Kinds of errors: Invalid, NotFound.
-func (d *Directory) SetOff(ctx context.Context, address addr.Address, mechanisms []string) error {
-	off := make([]string, len(mechanisms))
-	for i, name := range mechanisms {
-		off[i] = strings.ToUpper(name)
-	}
-	if err := checkMechanisms(off); err != nil {
-		return err
-	}
-	slices.Sort(off)
-	off = slices.Compact(off)
-	return d.change(ctx, address, func(a *Account) { a.Off = off })
+func (d *Directory) SetOff(ctx context.Context, address addr.Address, off []string) error {
+	_, err := d.Set(ctx, address, Settings{Off: append([]string{}, off...)})
+	return err
 }
 
 func checkMechanisms(names []string) error {
