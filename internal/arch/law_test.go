@@ -23,7 +23,7 @@ var floors = map[string]int{
 	"internal/dnszone": 4, "internal/history": 4,
 
 	"internal/audit":   5,
-	"internal/deliver": 5, "internal/search": 5, "internal/login": 5,
+	"internal/deliver": 5, "internal/search": 5, "internal/login": 5, "internal/notice": 5,
 
 	"internal/inbound": 6, "internal/outbound": 6,
 

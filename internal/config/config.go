@@ -25,6 +25,7 @@ import (
 // the file that Write makes.
 type Config struct {
 	Hostname   string
+	Operator   string // the address of who runs the server; "": he reads the log
 	DataDir    string
 	Listeners  []Listener
 	TLS        TLS

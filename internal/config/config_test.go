@@ -77,6 +77,7 @@ func TestReference(t *testing.T) {
 func full() Config {
 	return Config{
 		Hostname: "mail.example.test",
+		Operator: "admin@example.test",
 		DataDir:  "/var/lib/posthorn",
 		Listeners: []Listener{
 			{Protocol: SMTP, Address: ":25", ProxyProtocol: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}, XClient: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},

@@ -27,6 +27,10 @@ func (c *Config) machineTables() []table {
 				doc: "The full name of this machine, as it greets its peers. Its DNS entry should point here.",
 			},
 			{
+				name: "operator", value: text(&c.Operator, isAddress), example: `"admin@example.test"`,
+				doc: "Who gets a letter when something needs a person: a certificate that ends, an account that somebody abuses. Without it only the log tells.",
+			},
+			{
 				name: "data_dir", explicit: true, value: path(&c.DataDir),
 				doc: "Where mail and accounts are kept. Relative paths start at this file's directory.",
 			},

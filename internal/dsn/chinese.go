@@ -7,6 +7,7 @@ import (
 
 var chinese = words{
 	sender:   "邮件投递",
+	server:   "邮件服务器",
 	colon:    "：",
 	greeting: "这是邮件服务器 %s 的通知。",
 	subjects: [numActions]string{

@@ -1,5 +1,6 @@
 // Package dsn owns what senders are told of their mail: the delivery status
 // notifications of RFC 3461 to 3464, in words for people and in fields for programs.
+// Other letters of the server have the same header, and speak the same languages.
 //
 // It is pure: a Report goes in, the bytes of a message come out. It sends nothing,
 // reads no clock, and does not decide when a notification is due; but it knows who
@@ -13,7 +14,7 @@
 // Flow: Build writes the header, then three parts: text in the sender's language
 // (text.go, with the words of english.go or chinese.go; reason.go says which fit a
 // status code), fields (status.go), and the original message or its header
-// (original.go).
+// (original.go). A Letter is a header and text (letter.go).
 package dsn
 
 import (
@@ -73,7 +74,7 @@ func Build(r *Report) ([]byte, error) {
 	if len(r.Recipients) == 0 {
 		return nil, fault.New(fault.Invalid, "dsn: a notification about nobody")
 	}
-	words := wordsFor(r.Language)
+	words := LanguageOf(r.Language).words()
 	parts := [][]byte{r.text(words), r.status()}
 	if part := r.original(); part != nil {
 		parts = append(parts, part)
@@ -90,12 +91,8 @@ func Build(r *Report) ([]byte, error) {
 
 // header is the header of the notification, with its blank line.
 func (r *Report) header(words *words, boundary string) []byte {
-	f := fields{}
-	f.raw("From", mime.QEncoding.Encode("utf-8", words.sender)+" <"+spell(r.From)+">")
-	f.raw("To", "<"+spell(r.To)+">")
-	f.raw("Subject", encodeWords(r.subject(words)))
-	f.raw("Date", r.Date.Format(time.RFC1123Z))
-	f.raw("Message-ID", "<"+oneLine(r.ID)+"@"+oneLine(r.Host)+">")
+	l := Letter{ID: r.ID, Date: r.Date, Host: r.Host, From: r.From, To: r.To, Subject: r.subject(words)}
+	f := l.header(words.sender)
 	if id := r.Original.messageID(); id != "" {
 		f.raw("In-Reply-To", id)
 		f.raw("References", id)

@@ -177,7 +177,7 @@ func TestParseReturn(t *testing.T) {
 // Every language has words for everything.
 func TestWordsAreComplete(t *testing.T) {
 	for _, language := range []string{"en", "zh-Hans-CN"} {
-		w := wordsFor(language)
+		w := LanguageOf(language).words()
 		for a := range numActions {
 			if w.subjects[a] == "" || w.headings[a] == "" {
 				t.Errorf("%s: no words for %s", language, a)
@@ -189,7 +189,7 @@ func TestWordsAreComplete(t *testing.T) {
 			}
 		}
 	}
-	if wordsFor("xx") != &english {
+	if LanguageOf("xx").words() != &english {
 		t.Error("an unknown language is not English")
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 var english = words{
 	sender:   "Mail delivery",
+	server:   "Mail server",
 	colon:    ": ",
 	greeting: "This is the mail server %s.",
 	subjects: [numActions]string{

@@ -29,12 +29,16 @@ func (o Original) header() []byte {
 	return o.Data[:end]
 }
 
-// maxSubject is how many characters of the subject are quoted.
+// maxSubject is how many characters of a subject are quoted.
 const maxSubject = 100
 
 // subject is the message's own, shortened.
 func (o Original) subject() string {
-	text := strings.TrimSpace(oneLine(message.DecodeHeader(fieldOf(o.header(), "Subject"))))
+	return shorten(strings.TrimSpace(oneLine(message.DecodeHeader(fieldOf(o.header(), "Subject")))))
+}
+
+// shorten makes a subject of text that may be of any length.
+func shorten(text string) string {
 	if utf8.RuneCountInString(text) > maxSubject {
 		text = string([]rune(text)[:maxSubject]) + "..."
 	}

@@ -15,6 +15,7 @@ import (
 // words are what a notification says in one language.
 type words struct {
 	sender   string // who we are, in From
+	server   string // the same in letters that are not about mail
 	colon    string // between what happened and the subject
 	greeting string // %s: our name
 	subjects [numActions]string
@@ -38,13 +39,27 @@ type words struct {
 	duration func(time.Duration) string
 }
 
-// wordsFor picks the language.
-func wordsFor(language string) *words {
-	primary, _, _ := strings.Cut(strings.ToLower(language), "-")
-	if primary == "zh" {
-		return &chinese
+// Language is one that people are written to in.
+type Language uint8
+
+// The languages.
+const (
+	English Language = iota
+	Chinese
+	NumLanguages
+)
+
+// LanguageOf is the one to write in to somebody whose own is as in RFC 5646, "zh-CN".
+// What is not known is English.
+func LanguageOf(tag string) Language {
+	if primary, _, _ := strings.Cut(strings.ToLower(tag), "-"); primary == "zh" {
+		return Chinese
 	}
-	return &english
+	return English
+}
+
+func (l Language) words() *words {
+	return [NumLanguages]*words{English: &english, Chinese: &chinese}[l]
 }
 
 // text is the part for people.

@@ -42,14 +42,21 @@ func NewNotification(r *dsn.Report) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := NewLetter(ID(r.ID), r.Date, r.To, data)
+	m.Language, m.UTF8 = r.Language, m.UTF8 || needsUTF8(r.From)
+	return m, nil
+}
+
+// NewLetter makes the message that brings somebody what the server writes to him.
+func NewLetter(id ID, at time.Time, to addr.Address, data []byte) *Message {
 	return &Message{
-		ID: ID(r.ID), Created: r.Date, Language: r.Language,
+		ID: id, Created: at,
 		// RFC 3461 §6.1: from the null sender, with no NOTIFY but NEVER.
-		Recipients: []Recipient{{Address: r.To, Notify: dsn.Never}},
+		Recipients: []Recipient{{Address: to, Notify: dsn.Never}},
 		Body:       Body{Data: data},
 		EightBit:   hasHighBit(data),
-		UTF8:       needsUTF8(r.To) || needsUTF8(r.From),
-	}, nil
+		UTF8:       needsUTF8(to),
+	}
 }
 
 // described is what a notification says of one recipient.

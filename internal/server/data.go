@@ -25,6 +25,7 @@ import (
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/pebblekv"
 	"posthorn/internal/kv/pgkv"
+	"posthorn/internal/notice"
 	"posthorn/internal/obs"
 	"posthorn/internal/obs/metrics"
 	"posthorn/internal/queue"
@@ -44,6 +45,7 @@ type Data struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Queue     *queue.Queue
+	Notices   *notice.Notices
 	History   *history.History
 	Audit     *audit.Log
 	Index     *search.Index
@@ -112,6 +114,9 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.Queue = queue.New(queue.Options{
 		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.metrics.Counts,
 		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,
+	})
+	d.Notices = notice.New(notice.Options{
+		Engine: engine, Queue: d.Queue, Directory: d.Directory, Site: d.noticeSite, Clock: time.Now, Logger: log,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
 	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log})

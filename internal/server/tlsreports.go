@@ -6,9 +6,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/config"
-	"posthorn/internal/dsn"
 	"posthorn/internal/fault"
-	"posthorn/internal/kv"
 	"posthorn/internal/queue"
 	"posthorn/internal/tlsrpt"
 )
@@ -39,11 +37,7 @@ func (r *relay) sendReport(ctx context.Context, from, to string, message []byte)
 		return fault.New(fault.Invalid, "server: %w", err)
 	}
 	now := time.Now()
-	m := &queue.Message{
-		Header: r.data.signer(r.log)(ctx, sender, message), // RFC 8460 §3 wants it
-		ID:     queue.NewID(now), From: sender, Created: now, TLSOptional: true, Body: queue.Body{Data: message},
-		Recipients: []queue.Recipient{{Address: receiver, Notify: dsn.Never}},
-	}
-	shard := queue.ShardOf(m.ID)
-	return r.data.engine.Update(ctx, []kv.Shard{shard}, func(tx kv.Tx) error { return queue.Put(tx.In(shard), m) })
+	m := queue.NewLetter(queue.NewID(now), now, receiver, message)
+	m.From, m.TLSOptional = sender, true // RFC 8460 §3 wants it signed, too, which Send does
+	return r.data.Queue.Send(ctx, m, queue.Change{})
 }
