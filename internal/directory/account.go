@@ -20,6 +20,7 @@ type Account struct {
 	State    State
 	Reason   string    // of the state, for the operator; "": none was given
 	Since    time.Time // of the state; zero: since ever
+	OfAdmin  bool      // an admin of the domain has set the state, rather than the operator
 	Deleted  time.Time // zero: it is there
 	Off      []string  // mechanisms of SASL that it cannot be logged in to with, upper case
 	Created  time.Time
@@ -70,7 +71,7 @@ func (d *Directory) AddAccount(ctx context.Context, address addr.Address, passwo
 
 // addAccount makes an account under the next number.
 func (d *Directory) addAccount(w kv.Writer, address addr.Address, source string, fresh newPassword) (Account, error) {
-	if err := mustBeFree(w, address); err != nil {
+	if err := mustTakeAccount(w, address); err != nil {
 		return Account{}, err
 	}
 	sequence, _, err := get[sequenceRecord](w, []byte{sequenceKey})
@@ -83,6 +84,14 @@ func (d *Directory) addAccount(w kv.Writer, address addr.Address, source string,
 		return Account{}, err
 	}
 	return account, putNewAccount(w, account, fresh)
+}
+
+// mustTakeAccount is the error that there can be no new account of an address.
+func mustTakeAccount(r kv.Reader, address addr.Address) error {
+	if err := mustBeFree(r, address); err != nil {
+		return err
+	}
+	return mustHaveRoom(r, address.Domain)
 }
 
 // mustBeFree is the error that an address is in use or its domain not ours.
@@ -134,7 +143,7 @@ func (d *Directory) putAccount(w kv.Writer, a Account) error {
 func writeAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
-		Disabled: a.State == StateDisabled, State: a.State, Reason: a.Reason, Since: a.Since, Off: a.Off, Retention: a.Retention,
+		Disabled: a.State == StateDisabled, State: a.State, StateOwn: a.OfAdmin, Reason: a.Reason, Since: a.Since, Off: a.Off, Retention: a.Retention,
 		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language, Source: a.Source,
 	}
 	if a.POP3 != (POP3{}) {
@@ -206,7 +215,7 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 	}
 	account := Account{
 		ID: id, Address: address, Created: rec.Created, Deleted: rec.Deleted, removing: rec.Removing,
-		State: rec.state(), Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Retention: rec.Retention,
+		State: rec.state(), OfAdmin: rec.StateOwn, Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Retention: rec.Retention,
 		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, Source: rec.Source, credential: rec.Credential,
 	}
 	if rec.POP3 != nil {

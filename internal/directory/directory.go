@@ -89,6 +89,7 @@ type Directory struct {
 	rewriters   *memo[struct{}, rewriter]
 	expiry      *memo[struct{}, int]
 	scramForAll *memo[struct{}, bool]
+	admins      *memo[struct{}, map[AccountID][]string] // the domains that accounts administer
 	others      atomic.Pointer[[]*Other]
 	asking      singleflight.Group         // by address
 	places      *memo[addr.Address, place] // where somebody was found; not for as long as nothing changes, but for a time
@@ -124,7 +125,7 @@ func New(engine kv.Engine, o Options) *Directory {
 		resolved: newMemo[addr.Address, Resolution](),
 		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
 		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),
-		scramForAll: newMemo[struct{}, bool](),
+		scramForAll: newMemo[struct{}, bool](), admins: newMemo[struct{}, map[AccountID][]string](),
 	}
 	d.stopWatch = engine.Watch(shard, d.forget)
 	return d
@@ -140,6 +141,7 @@ func (d *Directory) forget() {
 	d.rewriters.forget()
 	d.expiry.forget()
 	d.scramForAll.forget()
+	d.admins.forget()
 }
 
 // Close stops following changes. The engine stays open.

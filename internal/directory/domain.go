@@ -15,6 +15,7 @@ type Domain struct {
 	Created  time.Time
 	AliasOf  string       // "": it has addresses of its own
 	CatchAll addr.Address // gets mail for addresses that are not there; zero: nobody does
+	Limits   DomainLimits // of what its admins may do
 }
 
 // AddDomain takes a domain on. Kinds of errors: Invalid, Exists.
@@ -56,33 +57,20 @@ func (d *Directory) addDomain(ctx context.Context, name, aliasOf string) (Domain
 // one address, here or elsewhere; zero: nobody, such mail is refused. Kinds of
 // errors: Invalid, NotFound.
 func (d *Directory) SetCatchAll(ctx context.Context, name string, to addr.Address) (Domain, error) {
-	name, err := canonicalDomain(name)
-	if err != nil {
-		return Domain{}, err
-	}
 	if err := d.meet(ctx, to); err != nil {
 		return Domain{}, err
 	}
-	var domain Domain
-	err = d.update(ctx, func(w kv.Writer) error {
-		rec, err := mustOwn(w, name)
-		if err != nil {
-			return err
-		}
+	return d.changeDomain(ctx, name, func(w kv.Writer, rec *domainRecord) error {
 		rec.CatchAll = ""
-		if !to.IsZero() {
-			all, err := targets(w, addr.Address{}, []addr.Address{to})
-			if err != nil {
-				return err
-			}
+		if to.IsZero() {
+			return nil
+		}
+		all, err := targets(w, addr.Address{}, []addr.Address{to})
+		if err == nil {
 			rec.CatchAll = all[0].String()
 		}
-		if domain, err = domainOf(name, rec); err != nil {
-			return err
-		}
-		return put(w, domainKey(name), rec)
+		return err
 	})
-	return domain, err
 }
 
 // DeleteDomain gives a domain up, with its keys. While addresses or aliases of it are
@@ -136,7 +124,7 @@ func (d *Directory) Domains(ctx context.Context) ([]Domain, error) {
 }
 
 func domainOf(name string, rec domainRecord) (Domain, error) {
-	domain := Domain{Name: name, Created: rec.Created, AliasOf: rec.AliasOf}
+	domain := Domain{Name: name, Created: rec.Created, AliasOf: rec.AliasOf, Limits: rec.limits()}
 	if rec.CatchAll == "" {
 		return domain, nil
 	}

@@ -176,6 +176,9 @@ func (d *Directory) putBatch(w kv.Writer, batch []NewAccount, passwords []newPas
 			done.Present++
 			continue
 		}
+		if err := mustHaveRoom(w, n.Address.Domain); err != nil {
+			return done, err
+		}
 		sequence.Last++
 		done.Added++
 		account := Account{ID: sequence.Last, Address: n.Address, Created: now, Source: n.Source, credential: passwords[i].hash}

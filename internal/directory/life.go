@@ -36,6 +36,9 @@ func (d *Directory) DeleteAccount(ctx context.Context, address addr.Address) (Ac
 		if err := w.Delete(nameKey(account.Address)); err != nil {
 			return err
 		}
+		if err := dismiss(w, account.ID); err != nil {
+			return err
+		}
 		account.Deleted = d.clock().UTC()
 		return d.putAccount(w, account)
 	})
@@ -92,7 +95,7 @@ func (d *Directory) UndeleteAccount(ctx context.Context, address, as addr.Addres
 		if found.ID == 0 {
 			return fault.New(fault.NotFound, "no account %s was deleted in the last %d days", address, KeepDeleted/(24*time.Hour))
 		}
-		if err := mustBeFree(w, as); err != nil {
+		if err := mustTakeAccount(w, as); err != nil {
 			return err
 		}
 		found.Address, found.Deleted = as, time.Time{}
@@ -146,6 +149,11 @@ func (d *Directory) RenameAccount(ctx context.Context, from, to addr.Address, al
 			return err
 		}
 		old := account.Address
+		if to.Domain != old.Domain {
+			if err := mustHaveRoom(w, to.Domain); err != nil {
+				return err
+			}
+		}
 		account.Address = to
 		if err := put(w, nameKey(to), nameRecord{Account: account.ID}); err != nil {
 			return err

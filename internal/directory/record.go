@@ -57,6 +57,9 @@ type domainRecord struct {
 	Created  time.Time `json:"created"`
 	AliasOf  string    `json:"alias_of,omitempty"`  // the domain whose addresses it has
 	CatchAll string    `json:"catch_all,omitempty"` // gets what is for nobody else
+
+	Admins []AccountID   `json:"admins,omitempty"`
+	Limits *DomainLimits `json:"limits,omitempty"` // of what these may do
 }
 
 // nameRecord is either an account's or an alias's.
@@ -72,6 +75,7 @@ type accountRecord struct {
 	Credential string         `json:"credential"`         // {SCHEME}hash
 	Disabled   bool           `json:"disabled,omitempty"` // StateDisabled, as it was first written
 	State      State          `json:"state,omitempty"`
+	StateOwn   bool           `json:"state_own,omitempty"` // it was set by an admin of the domain
 	Reason     string         `json:"reason,omitempty"`
 	Since      time.Time      `json:"since,omitzero"`
 	Off        []string       `json:"off,omitempty"`

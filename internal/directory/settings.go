@@ -22,6 +22,8 @@ type Settings struct {
 	Retention map[string]int
 	POP3      *POP3
 	Forward   *Forwarding
+
+	ofAdmin bool // an admin of the domain sets the state, not the operator
 }
 
 // Forwarding says where else an account's mail goes.
@@ -64,10 +66,13 @@ func (d *Directory) Set(ctx context.Context, address addr.Address, s Settings) (
 // put changes an account, which is yet to be written.
 func (s *Settings) put(r kv.Reader, a *Account, now time.Time) (err error) {
 	if s.State != nil {
+		if s.ofAdmin && a.State != StateActive && !a.OfAdmin {
+			return fault.New(fault.Denied, "the operator has made %s %s; only he can change that", a.Address, a.State)
+		}
 		if a.State != *s.State {
 			a.Since = now
 		}
-		a.State, a.Reason = *s.State, ""
+		a.State, a.Reason, a.OfAdmin = *s.State, "", s.ofAdmin && *s.State != StateActive
 	}
 	if s.Reason != nil {
 		a.Reason = *s.Reason

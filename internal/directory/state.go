@@ -80,6 +80,13 @@ func (d *Directory) SetState(ctx context.Context, address addr.Address, to State
 	return err
 }
 
+// SetStateOfAdmin is SetState for an admin of the domain. A state that the operator has
+// set is not his to change: Denied.
+func (d *Directory) SetStateOfAdmin(ctx context.Context, address addr.Address, to State, reason string) error {
+	_, err := d.Set(ctx, address, Settings{State: &to, Reason: &reason, ofAdmin: true})
+	return err
+}
+
 // Mechanisms lists the mechanisms of SASL that can be switched off for an account.
 func Mechanisms() []string {
 	return []string{

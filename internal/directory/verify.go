@@ -21,6 +21,7 @@ import (
 //   - no account's number is higher than the last one given;
 //   - every address is in a domain that is ours and no alias of another;
 //   - a domain that is an alias is one of a domain that is none;
+//   - a domain's admins are accounts that are there;
 //   - aliases, forwards and catch-alls point to addresses that are elsewhere or there;
 //   - no account's mail expires sooner than the directory says of all;
 //   - secrets are those of an account that is there, and can be used;
@@ -43,6 +44,7 @@ func (d *Directory) Verify(ctx context.Context, report func(problem string)) err
 			return err
 		}
 		v.checkDomains()
+		v.checkAdmins()
 		v.checkNames()
 		v.checkAccounts()
 		v.checkMarks()
