@@ -37,6 +37,9 @@ type Domain struct {
 	Created  time.Time `json:"created"`
 	AliasOf  string    `json:"alias_of,omitempty"`  // the domain whose addresses it has
 	CatchAll string    `json:"catch_all,omitempty"` // gets what is for nobody else
+
+	MaxAccounts int   `json:"max_accounts,omitempty"`
+	MaxQuota    int64 `json:"max_quota,omitempty"` // bytes of each account, as far as its admins can say
 }
 
 // Account is somebody with mailboxes.
@@ -72,6 +75,8 @@ type AccountDetails struct {
 	TOTP        bool  `json:"totp"` // guarded by one-time codes
 	Apps        int   `json:"apps"` // app passwords
 	MaxMetadata int64 `json:"max_metadata,omitempty"`
+
+	Administers []string `json:"administers,omitempty"` // domains, and their other names
 }
 
 // Mailbox is a mailbox of an account.
@@ -151,7 +156,10 @@ type Admin struct{ o Options }
 func New(o Options) *Admin { return &Admin{o} }
 
 func domainOf(d directory.Domain) Domain {
-	return Domain{Name: d.Name, Created: d.Created, AliasOf: d.AliasOf, CatchAll: d.CatchAll.String()}
+	return Domain{
+		Name: d.Name, Created: d.Created, AliasOf: d.AliasOf, CatchAll: d.CatchAll.String(),
+		MaxAccounts: d.Limits.Accounts, MaxQuota: d.Limits.Quota,
+	}
 }
 
 func accountOf(a directory.Account) Account {

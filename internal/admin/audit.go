@@ -70,6 +70,11 @@ func about(request any) (subject, detail string, changes bool) {
 		return "", strconv.Itoa(len(r)) + " accounts", true
 	case Domain:
 		return r.Name, strings.TrimSpace(r.AliasOf + " " + r.CatchAll), true
+	case DomainAdmin:
+		return r.Domain, r.Address, true
+	case DomainSettings:
+		subject, r.Domain = r.Domain, ""
+		return subject, strings.Replace(settingsText(r), `"domain":"",`, "", 1), true
 	case Account:
 		return r.Address, strings.Join(r.Forward, " "), true
 	case Alias:

@@ -38,19 +38,32 @@ func (a *Admin) addAccount(ctx context.Context, r Credentials) (Account, error) 
 		return Account{}, err
 	}
 	account, err := a.o.Directory.AddAccount(ctx, address, r.Password)
+	if err == nil {
+		err = a.endow(ctx, account)
+	}
 	return accountOf(account), err
 }
 
 func (a *Admin) importAccounts(ctx context.Context, r []Credentials) (Imported, error) {
 	accounts := make([]directory.NewAccount, len(r))
+	var fresh []addr.Address
 	for i, c := range r {
 		address, err := addr.Parse(c.Address)
 		if err != nil {
 			return Imported{}, fault.New(fault.Invalid, "line %d: %w", c.Line, err)
 		}
 		accounts[i] = directory.NewAccount{Address: address, Password: c.Password, Line: c.Line}
+		if _, err := a.o.Directory.Account(ctx, address); err != nil {
+			fresh = append(fresh, address)
+		}
 	}
 	done, err := a.o.Directory.Import(ctx, accounts)
+	for i := 0; err == nil && i < len(fresh); i++ {
+		var account directory.Account
+		if account, err = a.o.Directory.Account(ctx, fresh[i]); err == nil {
+			err = a.endow(ctx, account)
+		}
+	}
 	return Imported(done), err
 }
 
@@ -88,6 +101,9 @@ func (a *Admin) showAccount(ctx context.Context, r Name) (AccountDetails, error)
 		return AccountDetails{}, err
 	}
 	details.Apps = len(apps)
+	if details.Administers, err = a.o.Directory.Administers(ctx, account.ID); err != nil {
+		return AccountDetails{}, err
+	}
 	return details, a.mail(ctx, &details)
 }
 

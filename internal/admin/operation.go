@@ -24,7 +24,12 @@ var (
 	RotateKeys   = Operation[Name, []DomainKey]{"domain/dkim/rotate"}
 	ActivateKeys = Operation[KeyOrder, []DomainKey]{"domain/dkim/activate"}
 	AliasDomain  = Operation[Domain, Domain]{"domain/alias"}
+	SetDomain    = Operation[DomainSettings, Domain]{"domain/set"}
 	SetCatchAll  = Operation[Domain, Domain]{"domain/catch-all"}
+
+	AddDomainAdmin    = Operation[DomainAdmin, Nothing]{"domain/admin/add"}
+	RemoveDomainAdmin = Operation[DomainAdmin, Nothing]{"domain/admin/remove"}
+	ListDomainAdmins  = Operation[Name, []Account]{"domain/admin/list"}
 
 	AddAccount      = Operation[Credentials, Account]{"account/add"}
 	ImportAccounts  = Operation[[]Credentials, Imported]{"account/import"}

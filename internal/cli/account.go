@@ -154,7 +154,7 @@ func (c *accountShow) Run(e *environment) error {
 		if a.Quota != 0 {
 			quota = " of " + bytesText(max(a.Quota, 0))
 		}
-		table(w, [][]string{
+		facts := [][]string{
 			{"address", a.Address},
 			{"number", fmt.Sprint(a.ID)},
 			{"state", state(a.Account)},
@@ -164,7 +164,11 @@ func (c *accountShow) Run(e *environment) error {
 			{"mail to", forwarding(a.Account)},
 			{"language", or(a.Language, "not known")},
 			{"mail", count(int(a.Messages), "message", "messages") + ", " + bytesText(a.Bytes) + quota},
-		})
+		}
+		if len(a.Administers) > 0 {
+			facts = append(facts, []string{"administers", strings.Join(a.Administers, " ")})
+		}
+		table(w, facts)
 		fmt.Fprintln(w)
 		rows := [][]string{{"MAILBOX", "MESSAGES", "UNSEEN", "SIZE"}}
 		slices.SortStableFunc(a.Mailboxes, func(a, b admin.Mailbox) int { return cmp.Compare(isInbox(b), isInbox(a)) })

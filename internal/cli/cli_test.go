@@ -57,6 +57,8 @@ func TestAdministration(t *testing.T) { playTwice(t, "administration.txt") }
 
 func TestCredentials(t *testing.T) { playTwice(t, "credentials.txt") }
 
+func TestAdmins(t *testing.T) { playTwice(t, "admins.txt") }
+
 func TestKeys(t *testing.T) { playTwice(t, "keys.txt") }
 
 func TestDomainDNS(t *testing.T) { playTwice(t, "dns.txt") }

@@ -17,6 +17,8 @@ type domainCommand struct {
 
 	Alias    domainAlias    `cmd:"" help:"Give a domain another name."`
 	CatchAll domainCatchAll `cmd:"" help:"Say who gets mail for addresses that are not there."`
+	Admin    domainAdmin    `cmd:"" help:"Who administers a domain besides you."`
+	Set      domainSet      `cmd:"" help:"Limit what a domain may have."`
 }
 
 type domainAdd struct {

@@ -123,6 +123,24 @@ func (d *Directory) Domains(ctx context.Context) ([]Domain, error) {
 	return all, err
 }
 
+// Domain finds a domain. Kinds of errors: Invalid, NotFound.
+func (d *Directory) Domain(ctx context.Context, name string) (domain Domain, err error) {
+	if name, err = canonicalDomain(name); err != nil {
+		return Domain{}, err
+	}
+	err = d.view(ctx, func(r kv.Reader) error {
+		if err := mustServe(r, name); err != nil {
+			return err
+		}
+		rec, _, err := get[domainRecord](r, domainKey(name))
+		if err == nil {
+			domain, err = domainOf(name, rec)
+		}
+		return err
+	})
+	return domain, err
+}
+
 func domainOf(name string, rec domainRecord) (Domain, error) {
 	domain := Domain{Name: name, Created: rec.Created, AliasOf: rec.AliasOf, Limits: rec.limits()}
 	if rec.CatchAll == "" {
