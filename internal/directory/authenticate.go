@@ -19,35 +19,35 @@ func errWrong() error {
 // costs the same work as a wrong password. Kinds of errors: Unauthenticated; Denied,
 // with a Refusal, for the right password where it may not be used; Unavailable when too
 // many passwords wait to be hashed, or another directory cannot be asked.
-func (d *Directory) Authenticate(ctx context.Context, user, password string, use Use) (Account, error) {
+func (d *Directory) Authenticate(ctx context.Context, user, password string, use Use) (Proven, error) {
 	if len(password) > credential.MaxPassword {
-		return Account{}, errWrong()
+		return Proven{}, errWrong()
 	}
 	who, err := d.candidate(ctx, user)
 	if err != nil {
-		return Account{}, err
+		return Proven{}, err
 	}
 	if app := d.appOf(&who, password); app != nil {
 		if err := who.refusal(use, app, d.clock()); err != nil {
-			return Account{}, err
+			return Proven{}, err
 		}
 		d.Used(ctx, who.ID, CredentialID(app.ID))
-		return who.Account, nil
+		return Proven{who.Account, CredentialID(app.ID), app.Expires}, nil
 	}
 	matches, err := d.matches(ctx, &who, password)
 	switch {
 	case err != nil:
-		return Account{}, err
+		return Proven{}, err
 	case !who.known || !matches:
-		return Account{}, errWrong()
+		return Proven{}, errWrong()
 	}
 	if err := who.refusal(use, nil, d.clock()); err != nil {
-		return Account{}, err
+		return Proven{}, err
 	}
 	if who.ID == 0 {
-		return d.Adopt(ctx, who.Address, who.Source)
+		who.Account, err = d.Adopt(ctx, who.Address, who.Source)
 	}
-	return who.Account, nil
+	return Proven{Account: who.Account}, err
 }
 
 // login finds the account of a user name. It has no ID if another directory knows the

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"time"
 
 	"posthorn/internal/credential"
 	"posthorn/internal/fault"
@@ -20,6 +21,13 @@ const (
 // the account's password.
 type CredentialID string
 
+// Proven is an account that somebody has proven to have.
+type Proven struct {
+	Account
+	By    CredentialID
+	Until time.Time // when that credential is over; zero: never
+}
+
 // Scram is what a server has to know for an exchange. A client may have used any of
 // an account's passwords: its proof is tried against each key.
 type Scram struct {
@@ -33,7 +41,8 @@ type Scram struct {
 type ScramKey struct {
 	credential.ScramKey
 	ID      CredentialID
-	Refused error // what whoever proves this key is told, of kind Denied, with a Refusal; nil: he is in
+	Until   time.Time // when the password is over; zero: never
+	Refused error     // what whoever proves this key is told, of kind Denied, with a Refusal; nil: he is in
 }
 
 // ScramKeys gives the keys of a user for an exchange. One who is not there, or of whom no
@@ -56,7 +65,7 @@ func (d *Directory) ScramKeys(ctx context.Context, user string, hash ScramHash, 
 	for _, c := range d.credentials(&who, d.boxOrNone(ctx), use) {
 		for _, keys := range c.content.Forms {
 			if who.known {
-				answer.Keys = append(answer.Keys, ScramKey{keys.of(hash), c.id, c.refused})
+				answer.Keys = append(answer.Keys, ScramKey{keys.of(hash), c.id, c.until, c.refused})
 			} else {
 				answer.Keys = append(answer.Keys, nobody)
 			}
@@ -76,7 +85,8 @@ type Secret struct {
 	Account Account // zero for a user who is not there
 	Text    string
 	ID      CredentialID
-	Refused error // as in ScramKey
+	Until   time.Time // as in ScramKey
+	Refused error     // likewise
 }
 
 // SharedSecrets gives the passwords of a user as CRAM-MD5 and APOP need them: of
@@ -97,7 +107,7 @@ func (d *Directory) SharedSecrets(ctx context.Context, user string, use Use) ([]
 		switch {
 		case c.content.Text == "":
 		case who.known:
-			all = append(all, Secret{who.Account, c.content.Text, c.id, c.refused})
+			all = append(all, Secret{who.Account, c.content.Text, c.id, c.until, c.refused})
 		default:
 			all = append(all, nobody)
 		}
@@ -112,6 +122,7 @@ func (d *Directory) SharedSecrets(ctx context.Context, user string, use Use) ([]
 type opened struct {
 	id      CredentialID
 	content *derived
+	until   time.Time
 	refused error
 }
 
@@ -120,9 +131,14 @@ type opened struct {
 func (d *Directory) credentials(who *candidate, box *credential.Box, use Use) []opened {
 	var all []opened
 	add := func(id CredentialID, content *derived, app *appRecord) {
-		if content != nil {
-			all = append(all, opened{id, content, who.refusal(use, app, d.clock())})
+		if content == nil {
+			return
 		}
+		var until time.Time
+		if app != nil {
+			until = app.Expires
+		}
+		all = append(all, opened{id, content, until, who.refusal(use, app, d.clock())})
 	}
 	if own := who.secrets.Password; own.ofPassword(who.credential) {
 		add("", own.open(box, who.owner, passwordPurpose), nil)

@@ -39,6 +39,7 @@ func (s *session) logClient(pairs []imapwire.Pair) {
 	}
 	s.client = said["name"] + "/" + said["version"]
 	s.applyQuirks()
+	s.conn.CallsItself(s.client)
 	s.conn.Log().Info("client", client...)
 }
 

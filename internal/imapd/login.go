@@ -45,7 +45,7 @@ func (s *session) enter(c *command, id login.Identity, err error) error {
 	if to := s.referral(id.Name); to != "" {
 		return no("REFERRAL "+to, "Your mailboxes are on another server")
 	}
-	s.conn.Authenticated(id.Name)
+	s.conn.Authenticated(id.Login(s.peer()))
 	s.conn.Log().Debug("logged in", "tls", s.conn.Secure())
 	s.account, s.user = s.srv.store.Account(id.Account), id.Name
 	s.dec.Limit = maxLiteral

@@ -127,6 +127,8 @@ func (s *session) goodbye(err error) {
 	switch {
 	case errors.Is(err, wire.ErrDraining):
 		s.line("* BYE [UNAVAILABLE] The server is shutting down, connect again")
+	case errors.Is(err, wire.ErrEnded):
+		s.line("* BYE You were signed out, log in again")
 	case errors.Is(err, wire.ErrIdleTimeout):
 		s.line("* BYE Nothing was heard for too long")
 	case errors.Is(err, wire.ErrTooManyErrors), errors.Is(err, errMistakes):

@@ -30,9 +30,9 @@ var ErrSessions = fault.New(fault.Limit, "too many sessions of the account at a 
 const longestName = 256
 
 // prove lets somebody try a proof.
-func (g *Gate) prove(ctx context.Context, a *Attempt, proof func() (directory.Account, error)) (Identity, error) {
+func (g *Gate) prove(ctx context.Context, a *Attempt, proof func() (directory.Proven, error)) (Identity, error) {
 	err := g.admit(ctx, a)
-	var account directory.Account
+	var account directory.Proven
 	if err == nil {
 		account, err = proof()
 	}
@@ -50,12 +50,13 @@ func (g *Gate) admit(ctx context.Context, a *Attempt) error {
 }
 
 // settle is the end of every attempt: what the proof was worth, and who is told.
-func (g *Gate) settle(ctx context.Context, a *Attempt, account directory.Account, err error) (Identity, error) {
+func (g *Gate) settle(ctx context.Context, a *Attempt, account directory.Proven, err error) (Identity, error) {
+	how := How{cmp.Or(a.Mechanism, "PLAIN"), account.By, account.Until}
 	if err == nil {
-		err = account.Allows(cmp.Or(a.Mechanism, "PLAIN"))
+		err = account.Allows(how.Mechanism)
 	}
 	if err == nil {
-		a.Identity = Identity{store.AccountID(account.ID), account.Address.String()}
+		a.Identity = Identity{store.AccountID(account.ID), account.Address.String(), how}
 		err = a.actsAs()
 	}
 	if err == nil && g.o.Room != nil {

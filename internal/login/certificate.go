@@ -34,7 +34,7 @@ func (x *Exchange) certificate(authzid string) error {
 		a.User = owners[0]
 	}
 	if err := g.admit(x.ctx, a); err != nil {
-		return x.settle(directory.Account{}, err)
+		return x.settle(directory.Proven{}, err)
 	}
 	err := fault.New(fault.Unauthenticated, "login: the certificate of %.200q is nobody's here", shown.Subject)
 	for _, owner := range owners {
@@ -47,7 +47,7 @@ func (x *Exchange) certificate(authzid string) error {
 			return x.settle(account, err)
 		}
 	}
-	return x.settle(directory.Account{}, err)
+	return x.settle(directory.Proven{}, err)
 }
 
 // owners are the addresses that a certificate stands for: what the operator says of it,

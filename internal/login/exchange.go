@@ -137,7 +137,7 @@ func (x *Exchange) claims(user, authzid string) *Attempt {
 }
 
 // settle ends the attempt.
-func (x *Exchange) settle(account directory.Account, err error) error {
+func (x *Exchange) settle(account directory.Proven, err error) error {
 	x.settled = true
 	_, err = x.gate.settle(x.ctx, &x.attempt, account, err)
 	return err

@@ -245,6 +245,10 @@ func TestMechanismsProve(t *testing.T) {
 		"apop is none": {func() (login.Identity, error) { return talk(t, g, secure("pop3", ""), "APOP", "me") }, login.Identity{}, fault.Unsupported},
 	} {
 		id, err := tc.got()
+		if by := id.How.Mechanism; (by == "") == (err == nil) {
+			t.Errorf("%s: known to be by %q", name, by)
+		}
+		id.How = login.How{}
 		if id != tc.want || tc.kind == 0 && err != nil || tc.kind != 0 && !fault.Is(err, tc.kind) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}

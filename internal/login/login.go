@@ -33,6 +33,7 @@ import (
 	"posthorn/internal/obs"
 	"posthorn/internal/sasl"
 	"posthorn/internal/store"
+	"posthorn/internal/wire"
 )
 
 // Peer is who stands at the door.
@@ -49,13 +50,26 @@ type Peer struct {
 type Identity struct {
 	Account store.AccountID
 	Name    string // the account's canonical address
+	How     How
+}
+
+// How is by what somebody has proven that, for the time when it is not good any more.
+type How struct {
+	Mechanism  string // "PLAIN" also for commands that bring a password
+	Credential directory.CredentialID
+	Until      time.Time // when the credential is over; zero: never
+}
+
+// Login is what a connection is to know of an identity.
+func (id *Identity) Login(p Peer) wire.Login {
+	return wire.Login{User: id.Name, Mechanism: id.How.Mechanism, Credential: string(id.How.Credential), Until: id.How.Until, Client: p.Client}
 }
 
 // Directory proves who users are. Errors: Unauthenticated for any proof that is wrong,
 // also of somebody who is not there; Denied for the right one of an account that may
 // not log in; or a fault of the server's own.
 type Directory interface {
-	Authenticate(ctx context.Context, user, password string, use directory.Use) (directory.Account, error)
+	Authenticate(ctx context.Context, user, password string, use directory.Use) (directory.Proven, error)
 	// Find finds the account of an address, here or in another directory. There may be none: NotFound.
 	Find(ctx context.Context, address addr.Address) (directory.Account, error)
 	// ScramKeys and SharedSecrets give what proofs are compared with. Of somebody who is
@@ -165,7 +179,7 @@ func (g *Gate) Password(ctx context.Context, p Peer, authzid, user, password str
 }
 
 func (g *Gate) password(ctx context.Context, a *Attempt, password string) (Identity, error) {
-	return g.prove(ctx, a, func() (directory.Account, error) {
+	return g.prove(ctx, a, func() (directory.Proven, error) {
 		return g.o.Directory.Authenticate(ctx, a.User, password, a.Peer.use())
 	})
 }
@@ -201,17 +215,17 @@ func (g *Gate) Identify(ctx context.Context, p Peer, user string) (Identity, err
 var errNobody = errors.New("nobody here")
 
 // find gives the account of a user who needs no password any more.
-func (g *Gate) find(ctx context.Context, p Peer, user string) (directory.Account, error) {
+func (g *Gate) find(ctx context.Context, p Peer, user string) (directory.Proven, error) {
 	address, err := addr.Parse(user)
 	if err != nil {
-		return directory.Account{}, fault.New(fault.Unauthenticated, "login: %w", err)
+		return directory.Proven{}, fault.New(fault.Unauthenticated, "login: %w", err)
 	}
 	account, err := g.o.Directory.Find(ctx, address)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return account, fault.New(fault.Unauthenticated, "login: %w: %w", errNobody, err)
+		err = fault.New(fault.Unauthenticated, "login: %w: %w", errNobody, err)
 	case err == nil:
 		err = account.Refuse(directory.Use{Protocol: p.Protocol})
 	}
-	return account, err
+	return directory.Proven{Account: account}, err
 }

@@ -30,7 +30,7 @@ func (x *Exchange) scram(hash directory.ScramHash, plus bool) sasl.Server {
 			known, err = g.o.Directory.ScramKeys(x.ctx, user, hash, p.use())
 		}
 		if err != nil {
-			return keys, x.settle(directory.Account{}, err)
+			return keys, x.settle(directory.Proven{}, err)
 		}
 		keys = sasl.ScramKeys{Salt: known.Salt, Iterations: known.Iterations}
 		for _, k := range known.Keys {
@@ -40,18 +40,19 @@ func (x *Exchange) scram(hash directory.ScramHash, plus bool) sasl.Server {
 	}
 	o.Verify = func(key int) error {
 		if key == sasl.NoKey || known.Account.ID == 0 {
-			return x.settle(directory.Account{}, fault.New(fault.Unauthenticated, "login: wrong user or proof"))
+			return x.settle(directory.Proven{}, fault.New(fault.Unauthenticated, "login: wrong user or proof"))
 		}
-		return x.settle(g.proven(x.ctx, known.Account, known.Keys[key].ID, known.Keys[key].Refused))
+		by := known.Keys[key]
+		return x.settle(g.proven(x.ctx, directory.Proven{Account: known.Account, By: by.ID, Until: by.Until}, by.Refused))
 	}
 	return sasl.NewScram(o)
 }
 
 // proven is what it is worth to have proven a credential; refused is why it might be of
 // no use.
-func (g *Gate) proven(ctx context.Context, account directory.Account, id directory.CredentialID, refused error) (directory.Account, error) {
+func (g *Gate) proven(ctx context.Context, account directory.Proven, refused error) (directory.Proven, error) {
 	if refused == nil {
-		g.o.Directory.Used(ctx, account.ID, id)
+		g.o.Directory.Used(ctx, account.ID, account.By)
 	}
 	return account, refused
 }
@@ -67,10 +68,10 @@ func (x *Exchange) cramMD5() sasl.Server {
 
 // digest proves a digest of something and a secret.
 func (g *Gate) digest(ctx context.Context, a *Attempt, d sasl.Digest) (Identity, error) {
-	return g.prove(ctx, a, func() (directory.Account, error) {
+	return g.prove(ctx, a, func() (directory.Proven, error) {
 		secrets, err := g.o.Directory.SharedSecrets(ctx, a.User, a.Peer.use())
 		if err != nil {
-			return directory.Account{}, err
+			return directory.Proven{}, err
 		}
 		var match *directory.Secret
 		for i := range secrets { // all of them: time does not tell which it was
@@ -79,9 +80,9 @@ func (g *Gate) digest(ctx context.Context, a *Attempt, d sasl.Digest) (Identity,
 			}
 		}
 		if match == nil || match.Account.ID == 0 {
-			return directory.Account{}, fault.New(fault.Unauthenticated, "login: wrong user or digest")
+			return directory.Proven{}, fault.New(fault.Unauthenticated, "login: wrong user or digest")
 		}
-		return g.proven(ctx, match.Account, match.ID, match.Refused)
+		return g.proven(ctx, directory.Proven{Account: match.Account, By: match.ID, Until: match.Until}, match.Refused)
 	})
 }
 
@@ -100,16 +101,16 @@ func (g *Gate) takesTokens(*Peer) bool { return g.o.Tokens != nil }
 func (x *Exchange) token(authzid, token string) error {
 	g, a := x.gate, x.claims(authzid, authzid)
 	if err := g.admit(x.ctx, a); err != nil {
-		return x.settle(directory.Account{}, err)
+		return x.settle(directory.Proven{}, err)
 	}
 	address, err := g.o.Tokens.Verify(x.ctx, token)
 	if err != nil {
-		return x.settle(directory.Account{}, err)
+		return x.settle(directory.Proven{}, err)
 	}
 	a.User = address
 	account, err := g.find(x.ctx, a.Peer, address)
 	if errors.Is(err, errNobody) && g.o.Provision {
-		account, err = g.provision(x.ctx, a.Peer, address)
+		account.Account, err = g.provision(x.ctx, a.Peer, address)
 	}
 	return x.settle(account, err)
 }

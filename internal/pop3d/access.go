@@ -153,7 +153,7 @@ func (s *session) enter(ctx context.Context, id login.Identity, err error) (repl
 		}
 	}
 	if err == nil {
-		s.conn.Authenticated(id.Name)
+		s.conn.Authenticated(id.Login(s.peer()))
 		s.conn.Log().Info("login", "messages", s.drop.messages())
 	}
 	return s.loggedIn(err)

@@ -83,6 +83,7 @@ var chinese = language{
 	"The server has no room left; try again later":                                   "服务器空间不足，请稍后再试",
 	"A part of the server is out of order; try again later":                          "服务器部分功能暂时不可用，请稍后再试",
 	"The server is being restarted; try again later":                                 "服务器正在重启，请稍后再试",
+	"You were signed out; log in again":                                              "您已被登出；请重新登录",
 	"The server is being restarted; connect again soon":                              "服务器正在重启，请稍后重新连接",
 	"The stored mail is damaged; ask the administrator":                              "存储的邮件已损坏，请联系管理员",
 	"This is not supported here":                                                     "服务器不支持此功能",

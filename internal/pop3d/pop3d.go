@@ -198,6 +198,8 @@ func unread(err error) (reply, error) {
 		return "-ERR The line is too long", nil
 	case errors.Is(err, wire.ErrDraining):
 		return "-ERR [SYS/TEMP] The server is being restarted; connect again soon", err
+	case errors.Is(err, wire.ErrEnded):
+		return "-ERR You were signed out; log in again", err
 	case errors.Is(err, wire.ErrTooManyErrors):
 		return "-ERR Too many errors; look at what your program sends", err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/admin"
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
@@ -47,4 +48,31 @@ func TestStartWithoutDatabase(t *testing.T) {
 	}
 	c.Store = config.Store{Engine: config.Pebble}
 	start(t, c) // nothing is left open
+}
+
+// TestSignOutOnAnotherNode: who is signed out on one node is so on all.
+func TestSignOutOnAnotherNode(t *testing.T) {
+	dsn := pgtest.Start(t).NewSchema(t)
+	var nodes []*Server
+	for range 2 {
+		c := testConfig(t, config.IMAP)
+		c.Store = config.Store{Engine: config.Postgres, DSN: dsn}
+		s, _ := start(t, c)
+		nodes = append(nodes, s)
+	}
+	here, there := nodes[0].data.Directory, nodes[1]
+	alice := addr.Address{Local: "alice", Domain: "example.test"}
+	if _, err := here.AddDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.AddAccount(t.Context(), alice, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	imap := connect(t, there.Address(config.IMAP))
+	imap.expect("* OK")
+	imap.say("a LOGIN alice@example.test secret", "a OK")
+	if err := here.SignOut(t.Context(), alice); err != nil {
+		t.Fatal(err)
+	}
+	imap.expect("* BYE You were signed out")
 }

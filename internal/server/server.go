@@ -115,6 +115,10 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 		resolver: data.resolver(), tempDir: c.TempDir(),
 		register: newRegister(c.Lists, log), indexing: c.Search.Index, sessions: wire.NewSessions(),
 	}
+	revoked, err := data.Directory.LastRevocation(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s.guard = s.newGuard(c)
 	s.useTLS(ctx, files)
 	provider, err := readOpenID(c.OpenID)
@@ -145,6 +149,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	s.background = []*background{
 		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
 		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(s.keeper.Run),
+		s.followRevocations(revoked), startBackground(s.endExpired),
 	}
 	if s.indexing {
 		s.background = append(s.background, startBackground(data.Index.Run))

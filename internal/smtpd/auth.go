@@ -63,7 +63,7 @@ func (s *session) auth(ctx context.Context, args string) (smtpwire.Reply, error)
 // become takes a user for the client's.
 func (s *session) become(id login.Identity) {
 	s.user = id.Name
-	s.conn.Authenticated(id.Name)
+	s.conn.Authenticated(id.Login(s.peer()))
 	s.in.Authenticated(id.Account, id.Name, s.log())
 }
 

@@ -24,6 +24,7 @@ var (
 	replyNoArgs   = smtpwire.NewReply(501, code{5, 5, 4}, "The command takes no arguments")
 	replyUnwanted = smtpwire.NewReply(503, code{5, 5, 1}, "You were refused at the greeting; QUIT is all that is left")
 	replyDraining = smtpwire.NewReply(421, code{4, 3, 2}, "The server is being restarted; connect again soon")
+	replyEnded    = smtpwire.NewReply(421, code{4, 7, 0}, "You were signed out; connect and log in again")
 	replyTimeout  = smtpwire.NewReply(421, code{4, 4, 2}, "Nothing came for too long; connect again")
 	replyErrors   = smtpwire.NewReply(421, code{4, 7, 0}, "Too many errors; look at what your program sends")
 )
@@ -38,6 +39,8 @@ func unread(err error) (smtpwire.Reply, error) {
 		return replyTooLong, nil
 	case errors.Is(err, wire.ErrDraining):
 		return replyDraining, err
+	case errors.Is(err, wire.ErrEnded):
+		return replyEnded, err
 	case errors.Is(err, wire.ErrIdleTimeout):
 		return replyTimeout, err
 	case errors.Is(err, wire.ErrTooManyErrors):

@@ -21,6 +21,7 @@ var (
 	ErrWoken         = fault.New(fault.Canceled, "wire: woken")                                // Wake was called; read again
 	ErrLineTooLong   = fault.New(fault.TooLarge, "wire: line too long")                        // the line was dropped; read on
 	ErrDraining      = fault.New(fault.Unavailable, "wire: the server is shutting down")       // say goodbye
+	ErrEnded         = fault.New(fault.Canceled, "wire: the session was ended")                // say goodbye
 	ErrIdleTimeout   = fault.New(fault.Canceled, "wire: nothing came in time")                 // say goodbye
 	ErrTooManyErrors = fault.New(fault.Limit, "wire: too many protocol errors")                // say goodbye
 	errEndlessLine   = fault.New(fault.Limit, "wire: a line without end")                      // hang up
@@ -44,8 +45,8 @@ type Conn struct {
 	fromProxy bool // the transport's peer is a proxy, which must introduce the client
 	counted   bool // holds a place in the limits
 	limitKey  netip.Addr
-	session   netip.Addr // what it is counted by among Sessions; invalid: it is not
-	sessionOf string     // likewise, for its user
+	session   *session // its place among Sessions; nil: it has none
+	seen      uint64   // how many endings there had been when the last command came
 
 	// Reading: read.go.
 	in       []byte        // the buffer, nil while there is nothing in it and no read under way
@@ -84,6 +85,7 @@ const (
 	sigWaiting  signal = 1 << iota // the session waits for a command, and may be interrupted
 	sigWoken                       // Wake was called and not yet reported
 	sigDraining                    // Shutdown was called
+	sigEnded                       // Sessions wants it to end
 )
 
 func newConn(s *Server, nc net.Conn) *Conn {
@@ -202,17 +204,21 @@ func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
 // Protocol is the protocol's name.
 func (c *Conn) Protocol() string { return c.srv.o.Protocol }
 
-// Authenticated says that the peer is user now: the pre-authentication timeouts
+// Authenticated says that the peer is somebody now: the pre-authentication timeouts
 // end, and the log names the user.
-func (c *Conn) Authenticated(user string) {
+func (c *Conn) Authenticated(l Login) {
 	c.srv.stats.loggedIn.Add(1)
-	c.user, c.preAuth = user, time.Time{}
-	c.srv.o.Sessions.begin(c)
+	c.user, c.preAuth = l.User, time.Time{}
+	c.srv.o.Sessions.end(c)
+	c.srv.o.Sessions.begin(c, l)
 	c.SetIdleTimeout(c.srv.o.IdleTimeout)
 	if c.log != nil {
-		c.log = c.log.With("user", user)
+		c.log = c.log.With("user", l.User)
 	}
 }
+
+// CallsItself says what the peer's program calls itself, once it is logged in.
+func (c *Conn) CallsItself(client string) { c.srv.o.Sessions.rename(c, client) }
 
 // Unauthenticated takes Authenticated back: somebody else may log in.
 func (c *Conn) Unauthenticated() {

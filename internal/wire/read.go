@@ -28,7 +28,8 @@ func putBuffer(b []byte) {
 // flushed before waiting.
 //
 // As long as nothing of the line has arrived, Wake interrupts it with ErrWoken,
-// and a drain with ErrDraining. After ErrLineTooLong the line has been dropped
+// and a drain with ErrDraining. A session that is to end gets no further line, but
+// ErrEnded. After ErrLineTooLong the line has been dropped
 // whole and the session can go on.
 func (c *Conn) ReadLine(max int) ([]byte, error) { return c.readLine(max, true) }
 
@@ -40,6 +41,9 @@ func (c *Conn) readLine(max int, interruptible bool) ([]byte, error) {
 	if errors.Is(c.readErr, ErrTooManyErrors) {
 		return nil, c.readErr // also when the buffer is full of more of them
 	}
+	if interruptible && c.signals.Load()&sigEnded != 0 {
+		return nil, ErrEnded // likewise
+	}
 	if !c.inLine {
 		c.inLine, c.budget = true, c.idle
 	}
@@ -49,6 +53,9 @@ func (c *Conn) readLine(max int, interruptible bool) ([]byte, error) {
 		if i := bytes.IndexByte(b[scanned:], '\n'); i >= 0 {
 			n := scanned + i + 1
 			c.inLine = false
+			if interruptible {
+				c.seen = c.srv.o.Sessions.count()
+			}
 			if n > max {
 				c.r += n
 				return nil, ErrLineTooLong

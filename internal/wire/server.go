@@ -50,7 +50,7 @@ type Options struct {
 	// Refuse turns a peer away before anything is said, TLS included: it gives what the
 	// peer is told in clear ("421 4.7.0 …\r\n"), and why, for the log. nil: nobody.
 	Refuse func(netip.Addr) (reply, why string)
-	// Sessions counts those who are logged in; nil: they are not counted.
+	// Sessions knows those who are logged in; nil: nobody does.
 	Sessions *Sessions
 
 	// PreAuthTimeout and IdleTimeout bound each wait for a line, before and after

@@ -140,7 +140,7 @@ func (c *Conn) waited(n int, err error) error {
 	switch err {
 	case nil:
 		c.asleep, c.quiet = false, false
-	case ErrWoken, ErrDraining: // still as asleep as before
+	case ErrWoken, ErrDraining, ErrEnded: // still as asleep as before
 	default:
 		c.readErr = err
 	}
@@ -218,6 +218,9 @@ func (c *Conn) setReadDeadline(t time.Time) {
 // signaled is the error that a signal asks for, if there is one.
 func (c *Conn) signaled() error {
 	switch s := c.signals.Load(); {
+	case s&sigEnded != 0:
+		c.signals.And(^sigWaiting)
+		return ErrEnded
 	case s&sigDraining != 0:
 		c.signals.And(^sigWaiting)
 		return ErrDraining

@@ -20,7 +20,7 @@ func TestWake(t *testing.T) {
 	conns := make(chan *wire.Conn, 1)
 	serve := func(ctx context.Context, c *wire.Conn) {
 		conns <- c
-		c.Authenticated("alice")
+		c.Authenticated(wire.Login{User: "alice"})
 		echo(ctx, c)
 	}
 	bubble(t, wire.Options{Serve: serve, IdleTimeout: time.Hour}, func(t *testing.T, s *wiretest.Server) {

@@ -32,6 +32,9 @@ func echo(_ context.Context, c *wire.Conn) {
 		case errors.Is(err, wire.ErrDraining):
 			c.WriteString("shutting down\n")
 			return
+		case errors.Is(err, wire.ErrEnded):
+			c.WriteString("signed out\n")
+			return
 		case errors.Is(err, wire.ErrIdleTimeout):
 			c.WriteString("too slow\n")
 			return
@@ -52,7 +55,7 @@ func echo(_ context.Context, c *wire.Conn) {
 			c.WriteString("idling\n")
 			c.ExpectSilence()
 		case string(line) == "login\n":
-			c.Authenticated("alice")
+			c.Authenticated(wire.Login{User: "alice"})
 			c.WriteString("welcome\n")
 		default:
 			fmt.Fprintf(c, "%s", line)
@@ -190,7 +193,7 @@ func TestLogsNameTheConnection(t *testing.T) {
 	var l logs
 	serve := func(_ context.Context, c *wire.Conn) {
 		c.Log().Info("before")
-		c.Authenticated("alice")
+		c.Authenticated(wire.Login{User: "alice"})
 		c.Log().Info("after")
 		if len(c.ID()) != 8 || c.RemoteAddr().String() != "192.0.2.1:40000" {
 			t.Errorf("id %q, remote %s", c.ID(), c.RemoteAddr())

@@ -33,9 +33,10 @@ func (u Users) Gate(inClear bool) *login.Gate {
 }
 
 // Authenticate is of login.Directory.
-func (u Users) Authenticate(_ context.Context, user, password string, _ directory.Use) (directory.Account, error) {
+func (u Users) Authenticate(_ context.Context, user, password string, _ directory.Use) (directory.Proven, error) {
 	name := strings.TrimSuffix(strings.ToLower(user), "@"+Domain)
-	account, known := u.account(name)
+	found, known := u.account(name)
+	account := directory.Proven{Account: found}
 	switch {
 	case u.Broken != "" && name == u.Broken:
 		return account, fault.New(fault.Unavailable, "test: the directory is down")
