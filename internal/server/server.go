@@ -147,7 +147,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	}
 	s.relay.start()
 	s.background = []*background{
-		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
+		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.tellOfCertificates, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
 		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(s.keeper.Run),
 		s.followRevocations(revoked), startBackground(s.endExpired),
 	}
