@@ -29,6 +29,7 @@ import (
 	"posthorn/internal/queue"
 	"posthorn/internal/search"
 	"posthorn/internal/store"
+	"posthorn/internal/wire"
 )
 
 // Domain is a domain whose mail is taken.
@@ -145,6 +146,7 @@ type Options struct {
 	Keeper    *certs.Keeper
 	Site      func() dnszone.Site  // what the world is to know of the server
 	Resolver  func() *dns.Resolver // asked whether it does
+	Sessions  *wire.Sessions       // of those who are logged in here; nil: no server runs
 	// Send accepts a message from a program on this machine. nil: no server runs.
 	Send func(ctx context.Context, e Envelope, message io.Reader) (Sent, error)
 }

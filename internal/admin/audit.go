@@ -81,6 +81,8 @@ func about(request any) (subject, detail string, changes bool) {
 		return r.Address, strings.TrimSpace(strings.Join(r.Targets, " ") + " " + r.Senders), true
 	case KeyOrder:
 		return r.Domain, strings.Join(r.Selectors, " "), true
+	case SessionEnd:
+		return r.Address, r.ID, true
 	case AppPassword:
 		return r.Address, strings.TrimSpace(r.Name + " " + strings.Join(r.Scope, " ")), true
 	case AccountRename:

@@ -74,6 +74,8 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, RebuildIndex, a.rebuildIndex)
 	handle(mux, ListCertificates, a.listCertificates)
 	handle(mux, RenewCertificate, a.renewCertificate)
+	handle(mux, ListSessions, a.listSessions)
+	handle(mux, EndSessions, a.endSessions)
 	handle(mux, ListBans, a.listBans)
 	handle(mux, AddBan, a.addBan)
 	handle(mux, RemoveBan, a.removeBan)

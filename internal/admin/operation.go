@@ -75,6 +75,9 @@ var (
 	ListCertificates = Operation[Nothing, []Certificate]{"certificate/list"}
 	RenewCertificate = Operation[Name, CertificatesDue]{"certificate/renew"}
 
+	ListSessions = Operation[Name, []Session]{"session/list"}
+	EndSessions  = Operation[SessionEnd, SessionsEnded]{"session/end"}
+
 	ListBans  = Operation[Nothing, []Ban]{"ban/list"}
 	AddBan    = Operation[Ban, Nothing]{"ban/add"}
 	RemoveBan = Operation[Name, Nothing]{"ban/remove"}

@@ -58,6 +58,7 @@ type commands struct {
 	Undelete undeleteCommand    `cmd:"" help:"Bring back mail that was deleted."`
 	Index    indexCommand       `cmd:"" help:"The search index: what SEARCH finds text with."`
 	Certs    certificateCommand `cmd:"" name:"certificate" help:"Certificates: what clients are shown, and until when."`
+	Session  sessionCommand     `cmd:"" help:"Sessions: who is logged in, and signing somebody out."`
 	Ban      banCommand         `cmd:"" help:"Bans: networks that are refused for a time."`
 	Verify   verifyCommand      `cmd:"" help:"Prove that everything stored is as it should be."`
 	Repair   repairCommand      `cmd:"" help:"Mend what can be derived from what is sound, and verify."`

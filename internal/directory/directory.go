@@ -22,6 +22,8 @@
 // the shard changes, here or on another node) -> one View -> memo. A password
 // takes two more steps: proven (a keyed digest says that this very password matched
 // this very credential lately) or a slot for hashing, of which there are few.
+// Who is logged in is not asked again; what takes that away from him leaves a revocation,
+// which all nodes follow (revocation.go).
 // Who is not in our own directory may be in another one: source.go, adopt.go.
 package directory
 

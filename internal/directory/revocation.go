@@ -19,6 +19,9 @@ import (
 // keepRevocations is how long they are kept: who follows reads them at once.
 const keepRevocations = 24 * time.Hour
 
+// longestSession is how long the name of a session may be.
+const longestSession = 32
+
 // trimmed is how many old ones go when one is written.
 const trimmed = 16
 
@@ -51,8 +54,11 @@ func (d *Directory) SignOut(ctx context.Context, address addr.Address) error {
 	})
 }
 
-// EndSession ends one session, whichever node has it.
+// EndSession ends one session, whichever node has it. Kind of error: Invalid.
 func (d *Directory) EndSession(ctx context.Context, name string) error {
+	if name == "" || len(name) > longestSession {
+		return fault.New(fault.Invalid, "%.100q is no session; posthorn session list tells which there are", name)
+	}
 	return d.update(ctx, func(w kv.Writer) error {
 		return d.revoke(w, Revocation{Session: name, Why: "the session was ended by an operator"})
 	})

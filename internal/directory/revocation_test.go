@@ -230,3 +230,34 @@ func TestOldRevocationsGo(t *testing.T) {
 		t.Errorf("the last is %d, %v", last, err)
 	}
 }
+
+// Whoever is let in by an app password is known to be, and until when that is good, by
+// whatever mechanism.
+func TestWhatItWasProvenBy(t *testing.T) {
+	d := openOn(t, memkv.New(memkv.Options{}), Options{Hash: cheap()})
+	fill(t, d, "@example.test", "alice@example.test")
+	ctx, until := t.Context(), time.Now().Add(time.Hour).UTC()
+	app, text, err := d.AddApp(ctx, address(t, "alice@example.test"), NewApp{Name: "phone", Shared: true, Expires: until})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[string]Proven{"secret": {}, text: {By: app.ID, Until: until}} {
+		got, err := d.Authenticate(ctx, "alice@example.test", password, Use{"imap"})
+		if err != nil || got.By != want.By || !got.Until.Equal(want.Until) {
+			t.Errorf("by %q until %v, %v", got.By, got.Until, err)
+		}
+	}
+	keys, err := d.ScramKeys(ctx, "alice@example.test", ScramSHA256, Use{"imap"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys.Keys {
+		if k.Until.IsZero() != (k.ID == "") || k.ID != "" && !k.Until.Equal(until) {
+			t.Errorf("key of %q is good until %v", k.ID, k.Until)
+		}
+	}
+	secrets, err := d.SharedSecrets(ctx, "alice@example.test", Use{"imap"})
+	if err != nil || len(secrets) != 1 || secrets[0].ID != app.ID || !secrets[0].Until.Equal(until) {
+		t.Errorf("secrets %+v, %v", secrets, err)
+	}
+}

@@ -31,6 +31,7 @@ import (
 	"posthorn/internal/queue"
 	"posthorn/internal/search"
 	"posthorn/internal/store"
+	"posthorn/internal/wire"
 )
 
 // queueGrace is how long deliveries under way may go on when the server ends.
@@ -135,14 +136,15 @@ func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.H
 func (d *Data) Admin(ctx context.Context) *admin.Admin {
 	d.prepareTLS(ctx)
 	d.prepareDirectories(ctx)
-	return d.admin(nil)
+	return d.admin(nil, nil)
 }
 
-// admin gives the operations, with one that accepts messages.
-func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error)) *admin.Admin {
+// admin gives the operations, with those that a running server has: one that accepts
+// messages, and the sessions.
+func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error), sessions *wire.Sessions) *admin.Admin {
 	return admin.New(admin.Options{
 		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Bans: d.Bans, Keeper: d.keeper,
-		Site: d.site, Resolver: d.resolver, Send: send,
+		Site: d.site, Resolver: d.resolver, Send: send, Sessions: sessions,
 	})
 }
 

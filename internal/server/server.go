@@ -135,7 +135,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	if s.relay, err = newRelay(c, data, s.resolver, log); err != nil {
 		return nil, err
 	}
-	if s.control, err = startControl(c, data.admin(s.send), log); err != nil {
+	if s.control, err = startControl(c, data.admin(s.send, s.sessions), log); err != nil {
 		return nil, err
 	}
 	if s.monitor, err = s.startMonitor(ctx, c.Metrics.Address); err != nil {

@@ -3,10 +3,9 @@ package server
 import (
 	"cmp"
 	"context"
-	"slices"
-	"strings"
 	"time"
 
+	"posthorn/internal/config"
 	"posthorn/internal/directory"
 	"posthorn/internal/wire"
 )
@@ -18,8 +17,7 @@ const overEvery = time.Minute
 func (s *Server) followRevocations(after uint64) *background {
 	return startBackground(func(ctx context.Context) {
 		s.data.Directory.Follow(ctx, after, func(r directory.Revocation) {
-			ended := s.sessions.End(wire.Ending{User: r.User, If: func(x wire.Session) bool { return revokes(r, x) }})
-			if ended > 0 {
+			if ended := s.sessions.End(endingOf(r)); ended > 0 {
 				s.log.InfoContext(ctx, "sessions end", "user", cmp.Or(r.User, r.Session), "reason", r.Why, "sessions", ended)
 			}
 		})
@@ -42,24 +40,21 @@ func (s *Server) endExpired(ctx context.Context) {
 	}
 }
 
-// revokes says whether a session of the user is to end.
-func revokes(r directory.Revocation, x wire.Session) bool {
-	switch {
-	case r.Session != "" && r.Session != x.ID,
-		r.Protocol != "" && r.Protocol != scope(x.Protocol),
-		r.Credential != "" && string(r.Credential) != x.Credential,
-		r.Own && x.Credential != "",
-		len(r.Mechanisms) > 0 && !slices.Contains(r.Mechanisms, x.Mechanism):
-		return false
+// endingOf is a revocation as the register of sessions knows it.
+func endingOf(r directory.Revocation) wire.Ending {
+	return wire.Ending{
+		User: r.User, ID: r.Session, Protocols: listenersFor(r.Protocol), Mechanisms: r.Mechanisms,
+		Credential: string(r.Credential), Own: r.Own,
 	}
-	return true
 }
 
-// scope is what credentials for a listener's protocol are scoped by.
-func scope(protocol string) string {
-	protocol = strings.TrimSuffix(protocol, "s")
-	if protocol == "submission" || protocol == "lmtp" {
-		return "smtp"
+// listenersFor are the protocols of listeners for which credentials of a scope are.
+func listenersFor(scope string) []string {
+	switch scope {
+	case "":
+		return nil
+	case "smtp":
+		return []string{string(config.SMTP), string(config.Submission), string(config.Submissions), string(config.LMTP)}
 	}
-	return protocol
+	return []string{scope, scope + "s"}
 }

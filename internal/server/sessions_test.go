@@ -3,10 +3,13 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/admin"
 	"posthorn/internal/config"
 	"posthorn/internal/directory"
 )
@@ -135,4 +138,44 @@ func TestSessionsEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An operator sees who is logged in, from where and by what, and ends what he likes.
+func TestSessionsAreListed(t *testing.T) {
+	h := openHouse(t, testConfig(t, config.IMAP), "alice@example.test")
+	app := ask(h, admin.AddApp, admin.AppPassword{Address: "alice@example.test", Name: "phone", Expires: time.Now().Add(time.Hour)})
+	enter := func(password string) *client {
+		t.Helper()
+		imap := connect(t, h.Address(config.IMAP))
+		imap.expect("* OK")
+		imap.say("a LOGIN alice@example.test "+strconv.Quote(password), "a OK")
+		return imap
+	}
+	own := enter(password)
+	own.say(`b ID ("name" "Mutt" "version" "2")`, "* ID")
+	own.expect("b OK")
+	phone := enter(app.Password)
+	list := ask(h, admin.ListSessions, admin.Name{Name: "alice@example.test"})
+	if len(list) != 2 {
+		t.Fatalf("there are %+v", list)
+	}
+	for i, want := range []admin.Session{{Client: "Mutt/2"}, {AppPassword: "phone"}} {
+		want.ID, want.Since = list[i].ID, list[i].Since
+		want.User, want.Protocol, want.Remote, want.Mechanism = "alice@example.test", "imap", "127.0.0.1", "PLAIN"
+		if list[i] != want || len(want.ID) != 8 || want.Since.IsZero() {
+			t.Errorf("got %+v, want %+v", list[i], want)
+		}
+	}
+	if got := ask(h, admin.EndSessions, admin.SessionEnd{ID: list[0].ID}); got.Here != 1 {
+		t.Errorf("ended: %+v", got)
+	}
+	own.expect("* BYE You were signed out")
+	phone.say("c NOOP", "c OK")
+	if n := h.sessions.EndOver(time.Now().Add(59 * time.Minute)); n != 0 {
+		t.Errorf("%d are over too soon", n)
+	}
+	if n := h.sessions.EndOver(time.Now().Add(61 * time.Minute)); n != 1 {
+		t.Errorf("%d are over with the app password", n)
+	}
+	phone.expect("* BYE You were signed out")
 }

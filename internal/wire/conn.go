@@ -46,7 +46,6 @@ type Conn struct {
 	counted   bool // holds a place in the limits
 	limitKey  netip.Addr
 	session   *session // its place among Sessions; nil: it has none
-	seen      uint64   // how many endings there had been when the last command came
 
 	// Reading: read.go.
 	in       []byte        // the buffer, nil while there is nothing in it and no read under way
@@ -59,6 +58,7 @@ type Conn struct {
 	preAuth  time.Time     // when being not authenticated must end; zero: never
 	readErr  error         // what ended reading
 	signals  atomic.Uint32 // see signal
+	seen     uint32        // how many endings of Sessions there had been when the last command came
 	errors   int           // protocol errors so far, or since the last Forgive
 	received int64
 

@@ -1,6 +1,7 @@
 // Package wire owns the life of a connection, for every protocol: accepting it,
 // the PROXY header, implicit TLS and STARTTLS, limits on how many there are,
-// deadlines, the error budget, buffers, transcripts, and the graceful drain.
+// deadlines, the error budget, buffers, transcripts, the graceful drain, and the
+// register of those who are logged in, which any of them can be made to leave.
 //
 // It never knows a protocol: what a line means, and what a peer is told, belongs
 // to the session that runs in Options.Serve.

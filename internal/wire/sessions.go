@@ -40,7 +40,7 @@ const endGrace = 10 * time.Second
 // a connection notes how many there were when it got its command (seen), and what came
 // after that is held against it when it has logged in.
 type Sessions struct {
-	ends atomic.Uint64 // how many there were
+	ends atomic.Uint32 // how many there were
 
 	mu        sync.Mutex
 	of        map[netip.Addr]int  // by limitKey
@@ -66,10 +66,14 @@ type session struct {
 	prev, next *session    // of the same userSet
 }
 
-// Ending says which sessions are to end.
+// Ending says which sessions are to end: those to which all applies that it says.
 type Ending struct {
-	User string             // "": whoever it is
-	If   func(Session) bool // nil: all
+	User       string
+	ID         string
+	Protocols  []string // one of these
+	Mechanisms []string // likewise
+	Credential string   // this app password
+	Own        bool     // none
 }
 
 // maxLatest is how many endings are remembered for those who are logging in meanwhile.
@@ -102,6 +106,9 @@ func keyOf(protocol, user string) userKey { return userKey{strings.TrimSuffix(pr
 
 // List gives the sessions of a user, or all of them for "", in the order of their beginning.
 func (s *Sessions) List(user string) (all []Session) {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	s.each(user, func(m *session) { all = append(all, m.public()) })
 	s.mu.Unlock()
@@ -174,7 +181,7 @@ func (s *Sessions) each(user string, fn func(*session)) {
 }
 
 // count is how many endings there were.
-func (s *Sessions) count() uint64 {
+func (s *Sessions) count() uint32 {
 	if s == nil {
 		return 0
 	}
@@ -211,14 +218,12 @@ func (s *Sessions) begin(c *Conn, l Login) {
 
 // missed says whether a session was to end by what came after so many endings. If that
 // cannot be told any more, it was.
-func (s *Sessions) missed(m *session, seen uint64) bool {
+func (s *Sessions) missed(m *session, seen uint32) bool {
 	since := s.ends.Load() - seen
-	if since > uint64(len(s.latest)) {
+	if since > uint32(len(s.latest)) {
 		return true
 	}
-	return slices.ContainsFunc(s.latest[uint64(len(s.latest))-since:], func(e Ending) bool {
-		return (e.User == "" || e.User == m.login.User) && e.meets(m)
-	})
+	return slices.ContainsFunc(s.latest[uint32(len(s.latest))-since:], func(e Ending) bool { return e.meets(m) })
 }
 
 // end takes back what begin did.
@@ -260,7 +265,18 @@ func (s *Sessions) rename(c *Conn, client string) {
 	c.session.login.Client = client
 }
 
-func (e *Ending) meets(m *session) bool { return e.If == nil || e.If(m.public()) }
+func (e *Ending) meets(m *session) bool {
+	switch l := &m.login; {
+	case e.User != "" && e.User != l.User,
+		e.ID != "" && e.ID != m.conn.id,
+		len(e.Protocols) > 0 && !slices.Contains(e.Protocols, m.conn.srv.o.Protocol),
+		len(e.Mechanisms) > 0 && !slices.Contains(e.Mechanisms, l.Mechanism),
+		e.Credential != "" && e.Credential != l.Credential,
+		e.Own && l.Credential != "":
+		return false
+	}
+	return true
+}
 
 // end has the session end. The caller holds the lock.
 func (m *session) end() {

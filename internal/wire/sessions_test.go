@@ -111,7 +111,7 @@ func TestEndOfSessions(t *testing.T) {
 			t.Errorf("left are %q", got)
 		}
 		id := sessions.List("bob")[0].ID
-		if n := sessions.End(wire.Ending{If: func(x wire.Session) bool { return x.ID == id }}); n != 1 {
+		if n := sessions.End(wire.Ending{ID: id}); n != 1 {
 			t.Errorf("%d are called %s", n, id)
 		}
 		bob.expect("signed out")
