@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // A power cut costs what was not yet written, at most, and nothing else.
 func TestPowerCut(t *testing.T) {
 	fs := vfs.NewCrashableMem()
-	recorded := 0
+	recorded, late := 0, accepted(1_000_000) // which may be written just before the power fails
 	for round := range uint64(10) {
 		engine, err := pebblekv.Open("store", pebblekv.Options{FS: fs})
 		if err != nil {
@@ -22,8 +23,9 @@ func TestPowerCut(t *testing.T) {
 		}
 		h, log := open(t, engine)
 		answer, err := h.Search(t.Context(), Query{What: "remote.test", Limit: 100_000})
-		if err != nil || len(answer.Lives) != recorded {
-			t.Fatalf("round %d: %d messages, want %d; %v\n%s", round, len(answer.Lives), recorded, err, log)
+		kept := slices.DeleteFunc(answer.Lives, func(l Life) bool { return l.Message == late.Message })
+		if err != nil || len(kept) != recorded {
+			t.Fatalf("round %d: %d messages, want %d; %v\n%s", round, len(kept), recorded, err, log)
 		}
 		for range 1500 {
 			h.Record(accepted(recorded))
@@ -36,8 +38,7 @@ func TestPowerCut(t *testing.T) {
 				t.Fatalf("%d events are not written:\n%s", h.unwritten(), log)
 			}
 		}
-		lost := accepted(1_000_000)
-		h.Record(lost)
+		h.Record(late)
 		fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: int(round) * 10, RNG: rand.New(rand.NewPCG(round, 1))})
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

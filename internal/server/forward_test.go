@@ -11,6 +11,7 @@ import (
 	"posthorn/internal/admin"
 	"posthorn/internal/config"
 	"posthorn/internal/store"
+	"posthorn/internal/wire/wiretest"
 )
 
 // neighbours starts two servers that send to each other: alice@example.test lives in one,
@@ -18,7 +19,7 @@ import (
 // The first finds nobody at moved.test.
 func neighbours(t *testing.T) (a, b *house) {
 	t.Helper()
-	atA, atB := lonely(t), lonely(t)
+	atA, atB := wiretest.Lonely(t), wiretest.Lonely(t)
 	configure := func(hostname, address string, ways map[string]string) *config.Config {
 		c := testConfig(t, config.Submission, config.SMTP)
 		c.Hostname, c.Listeners[1].Address = hostname, address
@@ -28,7 +29,7 @@ func neighbours(t *testing.T) (a, b *house) {
 		c.Routes = append(c.Routes, config.Route{Domains: []string{"*"}, Transport: config.Discard}) // nothing leaves this machine
 		return c
 	}
-	a = openHouse(t, configure("mail.example.test", atA, map[string]string{"example.org": atB, "remote.test": atB, "moved.test": lonely(t)}), "alice@example.test")
+	a = openHouse(t, configure("mail.example.test", atA, map[string]string{"example.org": atB, "remote.test": atB, "moved.test": wiretest.Lonely(t)}), "alice@example.test")
 	b = openHouse(t, configure("mail.example.org", atB, map[string]string{"example.test": atA}), "bob@example.org")
 	ask(b, admin.AddDomain, admin.Name{Name: "remote.test"})
 	ask(b, admin.AddAccount, admin.Credentials{Address: "xaver@remote.test", Password: password})

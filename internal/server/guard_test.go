@@ -27,9 +27,10 @@ func TestSessionsOfOneAccount(t *testing.T) {
 	enter("a OK")
 	enter("a NO [LIMIT] Too many sessions of this account at a time")
 	first.say("b LOGOUT", "* BYE")
-	for h.sessions.Of("imap", "alice@example.test") > 1 {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "the first is still counted", func() (any, bool) {
+		n := h.sessions.Of("imap", "alice@example.test")
+		return n, n == 1
+	})
 	enter("a OK")
 	exempt := *c
 	exempt.Limits.Exempt = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -69,18 +70,17 @@ func TestBans(t *testing.T) {
 	guess("192.0.2.2")
 	guess("192.0.2.1")
 	var bans []admin.Ban
-	for deadline := time.Now().Add(10 * time.Second); len(bans) == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	await(t, "nobody is banned", func() (any, bool) {
 		bans = ask(h, admin.ListBans, admin.Nothing{})
-	}
+		return bans, len(bans) > 0
+	})
 	if len(bans) != 1 || bans[0].Network != "192.0.2.1/32" || bans[0].Times != 1 || bans[0].Reason != "3 wrong passwords within the hour" {
 		t.Fatalf("banned: %+v", bans)
 	}
-	for { // until it is known everywhere
-		if _, banned := h.data.Bans.Find(netip.MustParseAddr("192.0.2.1")); banned {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "the ban is not known everywhere", func() (any, bool) {
+		ban, banned := h.data.Bans.Find(netip.MustParseAddr("192.0.2.1"))
+		return ban, banned
+	})
 	until := bans[0].Until.UTC().Format("2006-01-02 15:04 UTC")
 	for p, greeting := range map[config.Protocol]string{
 		config.POP3: "-ERR [SYS/TEMP] ", config.IMAP: "* BYE ", config.SMTP: "421 4.7.0 mail.example.test ",

@@ -5,25 +5,25 @@ import (
 	"net/smtp"
 	"strings"
 	"testing"
-	"time"
 
 	"posthorn/internal/admin"
 	"posthorn/internal/config"
+	"posthorn/internal/wire/wiretest"
 )
 
 // told waits until the history tells of so many events about something, all of one
 // message, and gives them.
 func (h *house) told(what string, want int) []admin.HistoryEvent {
 	h.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	var events []admin.HistoryEvent
+	await(h.t, fmt.Sprintf("%s: not one message with %d events", what, want), func() (any, bool) {
 		answer := ask(h, admin.SearchHistory, admin.HistoryQuery{What: what})
-		if len(answer.Messages) == 1 && len(answer.Messages[0].Events) >= want {
-			return answer.Messages[0].Events
+		if len(answer.Messages) == 1 {
+			events = answer.Messages[0].Events
 		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("%s: %+v; want one message with %d events", what, answer, want)
-		}
-	}
+		return answer, len(events) >= want
+	})
+	return events
 }
 
 // words are what matters of an event.
@@ -50,7 +50,7 @@ func words(e *admin.HistoryEvent) string {
 // TestHistoryOfAMessage follows a message from its submission at one server into the
 // mailbox at another, and back to its sender for the recipient who is not there.
 func TestHistoryOfAMessage(t *testing.T) {
-	there := lonely(t)
+	there := wiretest.Lonely(t)
 	cb := testConfig(t, config.SMTP)
 	cb.Hostname, cb.Listeners[0].Address = "mx.example.org", there
 	ca := testConfig(t, config.Submission)

@@ -108,9 +108,7 @@ func (d dialect) open(t *testing.T, address net.Addr, conf *tls.Config) (*talker
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	if err := nc.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	nc = patient{nc}
 	c := &talker{t, nc, bufio.NewReader(nc), nil}
 	greeting := ""
 	if d.startTLS != "" {

@@ -15,6 +15,7 @@ import (
 	"posthorn/internal/admin"
 	"posthorn/internal/config"
 	"posthorn/internal/store"
+	"posthorn/internal/wire/wiretest"
 )
 
 // house is a server with one domain and one account.
@@ -97,7 +98,7 @@ func (h *house) submit(from, subject string, to ...string) error {
 // inbox waits until INBOX has so many messages, and returns the last one.
 func (h *house) inbox(want int) string {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), longEnough)
 	defer cancel()
 	news := make(chan struct{}, 1)
 	defer h.account.Watch(func() {
@@ -142,17 +143,13 @@ func (h *house) queued() []admin.QueuedMessage {
 }
 
 // waitQueued waits until the queue is as wanted.
-func (h *house) waitQueued(what string, is func([]admin.QueuedMessage) bool) []admin.QueuedMessage {
+func (h *house) waitQueued(what string, is func([]admin.QueuedMessage) bool) (all []admin.QueuedMessage) {
 	h.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		all := h.queued()
-		if is(all) {
-			return all
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("the queue is not %s: %+v", what, all)
-		}
-	}
+	await(h.t, "the queue is not "+what, func() (any, bool) {
+		all = h.queued()
+		return all, is(all)
+	})
+	return all
 }
 
 func (h *house) waitEmpty() {
@@ -160,24 +157,9 @@ func (h *house) waitEmpty() {
 	h.waitQueued("empty", func(all []admin.QueuedMessage) bool { return len(all) == 0 })
 }
 
-// lonely is an address of the loopback whose ports nobody else uses: a server that
-// went away finds its port free when it comes back.
-func lonely(t *testing.T) string {
-	t.Helper()
-	for i := range 250 {
-		host := fmt.Sprintf("127.86.%d.%d", time.Now().UnixMicro()%250, i+2)
-		if l, err := net.Listen("tcp", host+":0"); err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no address of the loopback can be used")
-	return ""
-}
-
 // TestTwoServers lets one posthorn send mail to another.
 func TestTwoServers(t *testing.T) {
-	there := lonely(t)
+	there := wiretest.Lonely(t)
 	cb := testConfig(t, config.SMTP)
 	cb.Hostname, cb.Listeners[0].Address = "mx.example.org", there
 	ca := testConfig(t, config.Submission)
@@ -260,7 +242,7 @@ func comeBack(t *testing.T, a, b *house) {
 // notification at first.
 func TestNotificationWaits(t *testing.T) {
 	c := testConfig(t, config.Submission)
-	c.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{lonely(t)}, TLS: config.Never}}
+	c.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{wiretest.Lonely(t)}, TLS: config.Never}}
 	a := openHouse(t, c, "alice@example.test")
 	if err := a.submit("alice@example.test", "in vain", "bob@example.org"); err != nil {
 		t.Fatal(err)
@@ -306,12 +288,12 @@ func TestWithoutQueueNothingLeaves(t *testing.T) {
 // TestReloadRoutes: what is tried from then on takes the new way, and notifications
 // have the new name.
 func TestReloadRoutes(t *testing.T) {
-	there := lonely(t)
+	there := wiretest.Lonely(t)
 	cb := testConfig(t, config.SMTP)
 	cb.Listeners[0].Address = there
 	b := openHouse(t, cb, "bob@example.org")
 	ca := testConfig(t, config.Submission)
-	ca.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{lonely(t)}, TLS: config.Never}}
+	ca.Routes = []config.Route{{Domains: []string{"*"}, Transport: config.SmartHost, Hosts: []string{wiretest.Lonely(t)}, TLS: config.Never}}
 	a := openHouse(t, ca, "alice@example.test")
 	if err := a.submit("alice@example.test", "hello", "bob@example.org"); err != nil {
 		t.Fatal(err)
@@ -323,7 +305,7 @@ func TestReloadRoutes(t *testing.T) {
 	next.Hostname = "new.example.test"
 	next.Routes = []config.Route{
 		{Domains: []string{"example.org"}, Transport: config.SmartHost, Hosts: []string{there}, TLS: config.Never},
-		{Domains: []string{"example.net"}, Transport: config.SmartHost, Hosts: []string{lonely(t)}, TLS: config.Never},
+		{Domains: []string{"example.net"}, Transport: config.SmartHost, Hosts: []string{wiretest.Lonely(t)}, TLS: config.Never},
 	}
 	if err := a.Reload(t.Context(), &next); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
+	"posthorn/internal/wire/wiretest"
 )
 
 // syncBuffer is a log that is read while it is written.
@@ -84,6 +85,34 @@ func start(t *testing.T, c *config.Config) (*Server, *syncBuffer) {
 	return s, log
 }
 
+// longEnough is how long a test waits for what is bound to come.
+const longEnough = 30 * time.Second
+
+// await asks again and again whether something has come; if it does not, the test ends and
+// says what there is instead.
+func await(t *testing.T, otherwise string, come func() (there any, ok bool)) {
+	t.Helper()
+	for deadline := time.Now().Add(longEnough); ; time.Sleep(2 * time.Millisecond) {
+		there, ok := come()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %+v", otherwise, there)
+		}
+	}
+}
+
+// patient is a connection on which nothing is waited for without end.
+type patient struct{ net.Conn }
+
+func (c patient) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(longEnough)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
 // client is a plain connection to a server.
 type client struct {
 	t *testing.T
@@ -98,10 +127,7 @@ func connect(t *testing.T, address net.Addr) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	if err := nc.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	return &client{t, nc, bufio.NewReader(nc)}
+	return &client{t, nc, bufio.NewReader(patient{nc})}
 }
 
 // expect reads a line.
@@ -164,17 +190,13 @@ func TestShutdownIsBounded(t *testing.T) {
 }
 
 func TestStartIsAllOrNothing(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", wiretest.Lonely(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
+	free := wiretest.Lonely(t)
 	c := testConfig(t, config.SMTP, config.LMTP, config.Submission)
-	c.Listeners[0].Address = free.Addr().String()
+	c.Listeners[0].Address = free
 	c.Listeners[1].Address = taken.Addr().String()
 	c.Listeners[2].Address = taken.Addr().String()
 	log := &syncBuffer{}
@@ -188,7 +210,7 @@ func TestStartIsAllOrNothing(t *testing.T) {
 	if strings.Contains(log.String(), "ready") {
 		t.Errorf("logged ready: %s", log)
 	}
-	if nc, err := net.Dial("tcp", free.Addr().String()); err == nil {
+	if nc, err := net.Dial("tcp", free); err == nil {
 		nc.Close()
 		t.Error("one listener accepts although another could not be opened")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/config"
 	"posthorn/internal/dns/dnstest"
+	"posthorn/internal/wire/wiretest"
 	"posthorn/test/live"
 )
 
@@ -34,7 +35,6 @@ func TestMain(m *testing.M) {
 const (
 	host  = "mail.example.test"
 	other = "imap.example.test"
-	zone  = host + " A 127.0.0.1\n" + other + " A 127.0.0.1\n"
 )
 
 // world is a server with its authority.
@@ -44,13 +44,15 @@ type world struct {
 	names     *dnstest.Server
 	server    *live.Server
 	imaps     string
+	zone      string // where the authority finds our names
 }
 
 func newWorld(t *testing.T, challenge config.Challenge, life time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, names: dnstest.New(t, zone)}
+	answers := wiretest.Lonely(t)
+	w := &world{t: t, zone: fmt.Sprintf("%s A %s\n%s A %[2]s\n", host, hostOf(answers), other)}
+	w.names = dnstest.New(t, w.zone)
 	w.names.TakeUpdates("example.test")
-	answers := freeAddress(t)
 	w.authority = newAuthority(t, w.names, portOf(t, answers), life)
 	key := filepath.Join(t.TempDir(), "acme.key")
 	write(t, key, []byte(dnstest.UpdateKey))
@@ -151,13 +153,13 @@ func TestTrouble(t *testing.T) {
 	w.awaitProven(host, other)
 	good := shown(t, w.imaps, host)
 
-	w.names.Set(zone + host + " !servfail\n") // the name cannot be checked any more
+	w.names.Set(w.zone + host + " !servfail\n") // the name cannot be checked any more
 	w.renew()
 	await(t, "nobody says that the challenge failed", func() bool { return strings.Contains(w.list(), "could not resolve") })
 	if !shown(t, w.imaps, host).Equal(good) {
 		t.Error("the good certificate is not shown any more")
 	}
-	w.names.Set(zone)
+	w.names.Set(w.zone)
 
 	w.authority.stop()
 	w.authority.start() // it has forgotten all accounts, and has another root

@@ -18,6 +18,7 @@ import (
 
 	"posthorn/internal/certs"
 	"posthorn/internal/dns/dnstest"
+	"posthorn/internal/wire/wiretest"
 )
 
 // authority is a pebble.
@@ -47,12 +48,13 @@ type settings struct {
 func newAuthority(t *testing.T, names *dnstest.Server, port int, life time.Duration) *authority {
 	t.Helper()
 	dir := t.TempDir()
-	cert, key, err := certs.SelfSign(time.Now(), "localhost", "127.0.0.1")
+	listen, management := wiretest.Lonely(t), wiretest.Lonely(t)
+	cert, key, err := certs.SelfSign(time.Now(), hostOf(listen), hostOf(management))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &authority{t: t, dir: dir, names: names, CA: filepath.Join(dir, "ca.pem"), settings: settings{
-		Listen: freeAddress(t), Management: freeAddress(t), Cert: filepath.Join(dir, "ca.pem"), Key: filepath.Join(dir, "key.pem"),
+		Listen: listen, Management: management, Cert: filepath.Join(dir, "ca.pem"), Key: filepath.Join(dir, "key.pem"),
 		HTTPPort: port, TLSPort: port, Life: int(life.Seconds()),
 	}}
 	a.Directory = "https://" + a.settings.Listen + "/dir"
@@ -137,16 +139,6 @@ func write(t *testing.T, file string, content []byte) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // await waits for what has to come true within a minute.
 func await(t *testing.T, otherwise string, true func() bool) {
 	t.Helper()
@@ -175,6 +167,12 @@ func proven(address, name string, roots *x509.CertPool) error {
 		return err
 	}
 	return c.Close()
+}
+
+// hostOf is the host of an address of IPv4.
+func hostOf(address string) string {
+	host, _, _ := strings.Cut(address, ":")
+	return host
 }
 
 func portOf(t *testing.T, address string) (port int) {

@@ -23,6 +23,7 @@ import (
 	"posthorn/internal/certs"
 	"posthorn/internal/directory"
 	"posthorn/internal/fault"
+	"posthorn/internal/wire/wiretest"
 )
 
 const settings = `include /etc/ldap/schema/core.schema
@@ -82,12 +83,12 @@ mail: twin@example.test
 dn: ou=away,dc=test
 objectClass: referral
 objectClass: extensibleObject
-ref: ldap://localhost:PORT/ou=away,dc=test
+ref: ldap://ADDRESS/ou=away,dc=test
 `
 
 // slapd is a server of the test's own.
 type slapd struct {
-	plain, secure int // ports
+	plain, secure string // addresses
 	socket        string
 	roots         *tls.Config
 }
@@ -99,8 +100,10 @@ func startSlapd(t *testing.T) *slapd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &slapd{plain: freePort(t), secure: freePort(t), socket: filepath.Join(dir, "s")}
-	cert, key, err := certs.SelfSign(time.Now(), "localhost")
+	s := &slapd{plain: wiretest.Lonely(t), secure: wiretest.Lonely(t), socket: filepath.Join(dir, "s")}
+	plainHost, _, _ := strings.Cut(s.plain, ":")
+	secureHost, _, _ := strings.Cut(s.secure, ":")
+	cert, key, err := certs.SelfSign(time.Now(), plainHost, secureHost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +120,7 @@ func startSlapd(t *testing.T) *slapd {
 		gid, _ = strconv.Atoi(nobody.Gid)
 		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	in := strings.NewReplacer("DIR", dir, "PORT", strconv.Itoa(s.plain))
+	in := strings.NewReplacer("DIR", dir, "ADDRESS", s.plain)
 	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +143,7 @@ func startSlapd(t *testing.T) *slapd {
 	if err := load.Run(); err != nil {
 		t.Fatalf("slapadd (run `make deps`): %v\n%s", err, out)
 	}
-	urls := fmt.Sprintf("ldap://localhost:%d ldaps://localhost:%d ldapi://%s", s.plain, s.secure, strings.ReplaceAll(s.socket, "/", "%2F"))
+	urls := fmt.Sprintf("ldap://%s ldaps://%s ldapi://%s", s.plain, s.secure, strings.ReplaceAll(s.socket, "/", "%2F"))
 	server, out := run("-d", "0", "-f", filepath.Join(dir, "conf"), "-h", urls)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -149,7 +152,7 @@ func startSlapd(t *testing.T) *slapd {
 	go func() { server.Wait(); close(ended) }()
 	t.Cleanup(func() { server.Process.Kill(); <-ended })
 	for range 300 {
-		if c, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", s.secure)); err == nil {
+		if c, err := net.Dial("tcp", s.secure); err == nil {
 			c.Close()
 			return s
 		}
@@ -163,19 +166,9 @@ func startSlapd(t *testing.T) *slapd {
 	return nil
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func (s *slapd) options() Options {
 	return Options{
-		Servers: []string{fmt.Sprintf("ldaps://localhost:%d", s.secure)}, TLS: s.roots,
+		Servers: []string{"ldaps://" + s.secure}, TLS: s.roots,
 		BindDN: "cn=reader,dc=test", Password: "library", Base: "dc=test", Filter: "(&(objectClass=inetOrgPerson)(mail=%u))", Connections: 2,
 	}
 }
@@ -255,6 +248,7 @@ func TestOpenLDAP(t *testing.T) {
 		t.Errorf("passwords were tried on the connection that searches: %q", got)
 	}
 
+	named := startBetween(t, server.secure) // with another name than the certificate's
 	for what, tc := range map[string]struct {
 		change func(*Options)
 		want   string
@@ -266,31 +260,31 @@ func TestOpenLDAP(t *testing.T) {
 		"local part":          {func(o *Options) { o.Filter = "(uid=%n)" }, entryOfBob},
 		"unknown CA":          {func(o *Options) { o.TLS = nil }, down},
 		"unknown CA, later":   {func(o *Options) { o.Servers, o.StartTLS, o.TLS = server.url("ldap"), true, nil }, down},
-		"another name":        {func(o *Options) { o.Servers = []string{fmt.Sprintf("ldaps://127.0.0.1:%d", server.secure)} }, down},
+		"another name":        {func(o *Options) { o.Servers = []string{"ldaps://" + named.Addr().String()} }, down},
 		"wrong password":      {func(o *Options) { o.Password = "wrong" }, down},
 		"nobody searches":     {func(o *Options) { o.BindDN, o.Password = "", "" }, down},
 		"no such base":        {func(o *Options) { o.Base = "dc=other" }, down},
 		"referral to itself":  {func(o *Options) { o.Base = "ou=away,dc=test" }, down},
 		"the first is down":   {func(o *Options) { o.Servers = append([]string{"ldap://127.0.0.1:1"}, o.Servers...) }, entryOfBob},
 		"a name without DNS":  {func(o *Options) { o.Servers = []string{"ldaps://ldap.invalid"} }, down},
-		"TLS with plain LDAP": {func(o *Options) { o.Servers = []string{fmt.Sprintf("ldaps://localhost:%d", server.plain)} }, down},
+		"TLS with plain LDAP": {func(o *Options) { o.Servers = []string{"ldaps://" + server.plain} }, down},
 	} {
 		o := server.options()
 		tc.change(&o)
-		if got := lookup(t, source(t, o), "bob", 5*time.Second); got != tc.want {
+		if got := lookup(t, source(t, o), "bob", patience); got != tc.want {
 			t.Errorf("%s: %q, want %q", what, got, tc.want)
 		}
 	}
 }
 
 func (s *slapd) url(scheme string) []string {
-	return []string{fmt.Sprintf("%s://localhost:%d", scheme, s.plain)}
+	return []string{scheme + "://" + s.plain}
 }
 
 // Connections that the server, or something between, has closed are made anew.
 func TestConnectionsThatBreak(t *testing.T) {
 	server := startSlapd(t)
-	between := startBetween(t, fmt.Sprintf("localhost:%d", server.plain))
+	between := startBetween(t, server.plain)
 	o := server.options()
 	o.Servers = []string{"ldap://" + between.Addr().String()}
 	s := source(t, o)

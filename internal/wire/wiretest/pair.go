@@ -1,6 +1,6 @@
 // Package wiretest is for tests of protocols that run over wire: connections in
 // memory, and a server with nothing around it. Everything in it works inside a
-// testing/synctest bubble.
+// testing/synctest bubble, but for Lonely, which is for real sockets.
 package wiretest
 
 import (
