@@ -15,7 +15,10 @@ import (
 	"posthorn/internal/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // in which the scripts are written
+	os.Exit(pgtest.Main(m))
+}
 
 func TestClientsAgreeMem(t *testing.T) { testClientsAgree(t, 8, enginetest.Mem) }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,11 @@ import (
 	"posthorn/internal/mtasts"
 	"posthorn/internal/wire/wiretest"
 )
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // in which what is wrong with a certificate is expected
+	os.Exit(m.Run())
+}
 
 // web is the web, which has one server.
 type web struct {

@@ -2,8 +2,10 @@ package smtpd
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"posthorn/internal/fault"
 	"posthorn/internal/inbound"
@@ -13,6 +15,11 @@ import (
 // scripted is the policy that the transcripts speak of.
 func scripted() inbound.Policy {
 	return inbound.Policy{MaxSize: 100_000, MaxRecipients: 7, MaxReceived: 100, MaxOwn: 10}
+}
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // in which the scripts are written
+	os.Exit(m.Run())
 }
 
 func TestTranscripts(t *testing.T) {

@@ -28,6 +28,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // in which the golden report is written
+	os.Exit(m.Run())
+}
+
 // house is a Counter with what it needs.
 type house struct {
 	*Counter
