@@ -16,6 +16,7 @@ type Certificate struct {
 
 	// Of those of an authority.
 	Renewal  time.Time `json:"renewal,omitzero"`
+	Why      string    `json:"why,omitempty"`      // where the authority explains Renewal
 	Attempts int       `json:"attempts,omitempty"` // that came to nothing, since the last that did not
 	Error    string    `json:"error,omitempty"`    // of the last of them
 	Next     time.Time `json:"next,omitzero"`
@@ -32,7 +33,7 @@ func (a *Admin) listCertificates(ctx context.Context, _ Nothing) ([]Certificate,
 	for i, s := range states {
 		all[i] = Certificate{
 			Names: s.Names, Source: string(s.Source), File: s.File, From: s.From, Until: s.Until, Problem: s.Problem,
-			Renewal: s.Renewal, Attempts: s.Attempts, Error: s.Error, Next: s.Next,
+			Renewal: s.Renewal, Why: s.Why, Attempts: s.Attempts, Error: s.Error, Next: s.Next,
 		}
 	}
 	return all, err

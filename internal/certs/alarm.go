@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto/x509"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +19,12 @@ const (
 // less. Kind: Invalid.
 func (c Certificate) Trouble(hostname string, now time.Time) error {
 	leaf := c.Leaf
-	ahead := min(alarmAhead, leaf.NotAfter.Sub(leaf.NotBefore)/6)
 	switch {
 	case now.After(leaf.NotAfter):
 		return fault.New(fault.Invalid, "it has ended %s", day(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
 		return fault.New(fault.Invalid, "it is not valid before %s", day(leaf.NotBefore))
-	case now.After(leaf.NotAfter.Add(-ahead)):
+	case now.After(alarmTime(leaf)):
 		return fault.New(fault.Invalid, "it ends %s", day(leaf.NotAfter))
 	case c.Source == SelfSigned:
 		return fault.New(fault.Invalid, "it signs itself, until the authority has issued one")
@@ -32,6 +32,11 @@ func (c Certificate) Trouble(hostname string, now time.Time) error {
 		return fault.New(fault.Invalid, "it is not for %s, but for %s", hostname, strings.Join(c.Names(), ", "))
 	}
 	return nil
+}
+
+// alarmTime is when something should have been done about a certificate.
+func alarmTime(leaf *x509.Certificate) time.Time {
+	return leaf.NotAfter.Add(-min(alarmAhead, leaf.NotAfter.Sub(leaf.NotBefore)/6))
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

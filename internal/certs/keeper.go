@@ -42,7 +42,7 @@ const (
 )
 
 // Keeper gets certificates from an authority and renews them after two thirds of their
-// life. All that it knows is in the engine: each node shows what any of them got, only
+// life, or when the authority likes (advice.go). All that it knows is in the engine: each node shows what any of them got, only
 // one asks at a time, and what went wrong is remembered over restarts, so that no
 // authority is asked more often than it likes.
 //
@@ -153,11 +153,14 @@ func (k *Keeper) Load(ctx context.Context) error {
 	return nil
 }
 
-// see gets a certificate for a name if that is due, and says when it will be again.
+// see gets a certificate for a name if that is due, or advice about it, and says when
+// there is something to do again.
 func (k *Keeper) see(ctx context.Context, a ACME, name string) (next time.Time) {
-	var held bool
+	var due, held bool
 	r, err := k.vault.begin(ctx, name, func(r order) bool {
-		held = !r.due(a, k.clock()).After(k.clock())
+		now := k.clock()
+		due = !r.due(a, now).After(now)
+		held = due || !r.next(a, now).After(now)
 		return held
 	}, k.clock())
 	switch {
@@ -167,7 +170,9 @@ func (k *Keeper) see(ctx context.Context, a ACME, name string) (next time.Time) 
 		}
 		return k.clock().Add(firstRetry)
 	case !held || r.Owner != k.vault.owner: // not yet, or another node is at it
-		return r.due(a, k.clock())
+		return r.next(a, k.clock())
+	case !due:
+		return k.advise(ctx, a, r)
 	}
 	attempt, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
@@ -189,7 +194,7 @@ func (k *Keeper) see(ctx context.Context, a ACME, name string) (next time.Time) 
 			k.log.WarnContext(ctx, "certificates cannot be read from the store now", "error", err)
 		}
 	}
-	return done.due(a, k.clock())
+	return done.next(a, k.clock())
 }
 
 // tell says how an attempt went.

@@ -42,10 +42,10 @@ func (k *Keeper) obtain(ctx context.Context, a ACME, r order) (order, error) {
 		return r, err
 	}
 	client := &acmez.Client{
-		Client:           &acme.Client{Directory: a.Directory, HTTPClient: a.client(), UserAgent: "posthorn", PollTimeout: attemptTime},
+		Client:           a.authority(),
 		ChallengeSolvers: map[string]acmez.Solver{string(a.Challenge): solver},
 	}
-	chains, err := k.ask(ctx, client, a, r.Name, key)
+	chains, err := k.ask(ctx, client, a, r, key)
 	if err != nil {
 		return r, fault.New(fault.Unavailable, "%s: %w", a.Directory, err)
 	}
@@ -59,18 +59,28 @@ func (k *Keeper) obtain(ctx context.Context, a ACME, r order) (order, error) {
 	return order{
 		Name: r.Name, Directory: a.Directory, Chain: string(chains[0].ChainPEM), Key: text, NotAfter: leaf.NotAfter,
 		RenewAt: leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) * 2 / 3),
+		// Not at once: one that wants all that it issues renewed at once gets some peace.
+		Advice: advice{AskAt: k.clock().Add(adviceUsually)},
 	}, nil
 }
 
 // ask goes through the whole of RFC 8555 §7.1. An authority that has forgotten us is
 // told once more who we are.
-func (k *Keeper) ask(ctx context.Context, client *acmez.Client, a ACME, name string, key crypto.Signer) (chains []acme.Certificate, err error) {
+func (k *Keeper) ask(ctx context.Context, client *acmez.Client, a ACME, r order, key crypto.Signer) (chains []acme.Certificate, err error) {
+	csr, err := acmez.NewCSR(key, []string{r.Name})
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := acmez.OrderParametersFromCSR(acme.Account{}, csr)
+	if err != nil {
+		return nil, err
+	}
+	wanted.Replaces = r.replaced(a)
 	for range 2 {
-		var us acme.Account
-		if us, err = k.account(ctx, client.Client, a); err != nil {
+		if wanted.Account, err = k.account(ctx, client.Client, a); err != nil {
 			return nil, err
 		}
-		chains, err = client.ObtainCertificateForSANs(ctx, us, key, []string{name})
+		chains, err = client.ObtainCertificate(ctx, wanted)
 		var problem acme.Problem
 		if !errors.As(err, &problem) || problem.Type != acme.ProblemTypeAccountDoesNotExist {
 			return chains, err
@@ -153,6 +163,11 @@ func usable(chain []byte, key, name string, now time.Time) (*x509.Certificate, e
 func rateLimited(err error) bool {
 	var problem acme.Problem
 	return errors.As(err, &problem) && problem.Type == acme.ProblemTypeRateLimited
+}
+
+// authority speaks with the authority.
+func (a ACME) authority() *acme.Client {
+	return &acme.Client{Directory: a.Directory, HTTPClient: a.client(), UserAgent: "posthorn", PollTimeout: attemptTime}
 }
 
 // client talks to an authority, and reads no more of an answer than it may be long.

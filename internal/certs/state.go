@@ -19,6 +19,7 @@ type State struct {
 
 	// Of Issued: when it is renewed, and what went wrong since the last success.
 	Renewal  time.Time
+	Why      string // URL where the authority explains Renewal; "": it does not
 	Attempts int
 	Error    string
 	Next     time.Time // the next attempt
@@ -62,7 +63,7 @@ func (k *Keeper) States(ctx context.Context) ([]State, error) {
 }
 
 func (s *State) of(r order) {
-	s.Renewal, s.Attempts, s.Error, s.Next = r.RenewAt, r.Attempts, r.Error, r.Next
+	s.Renewal, s.Why, s.Attempts, s.Error, s.Next = r.RenewAt, r.Advice.Explanation, r.Attempts, r.Error, r.Next
 }
 
 // Renew makes the certificate for a name due now, whatever went wrong before; without a

@@ -26,6 +26,7 @@ type order struct {
 	Key       string    `json:"key,omitempty"`       // PEM; it stays over renewals
 	NotAfter  time.Time `json:"not_after,omitzero"`
 	RenewAt   time.Time `json:"renew_at,omitzero"`
+	Advice    advice    `json:"advice,omitzero"` // of the authority, about RenewAt
 
 	// Since the last success.
 	Attempts int       `json:"attempts,omitempty"`

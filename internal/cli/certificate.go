@@ -29,6 +29,9 @@ func (c *certificateList) Run(e *environment) error {
 		}
 		table(w, rows)
 		for _, one := range all {
+			if one.Why != "" {
+				fmt.Fprintf(w, "\n%s: the authority explains when it is renewed: %s\n", strings.Join(one.Names, " "), clean(one.Why))
+			}
 			if one.Error != "" {
 				fmt.Fprintf(w, "\n%s: %s without a certificate, the next one %s. The last:\n  %s\n", strings.Join(one.Names, " "),
 					count(one.Attempts, "attempt", "attempts"), one.Next.UTC().Format("2006-01-02 15:04 UTC"), one.Error)
