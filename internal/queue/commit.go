@@ -38,6 +38,7 @@ type commit struct {
 	about        []told   // what it tells
 	handed       bool     // somebody else puts it into a mailbox
 	boxed        bool     // it is there
+	apart        bool     // it cannot be made together with others
 
 	st   *stored // the message after the change; nil if it is no longer there
 	told []told  // what is to be told
@@ -90,6 +91,14 @@ func (c *commit) once(ctx context.Context) error {
 
 // apply is the Update.
 func (c *commit) apply(w kv.Writer) error {
+	if err := c.read(w); err != nil {
+		return err
+	}
+	return c.write(w)
+}
+
+// read reads the message and changes it in memory.
+func (c *commit) read(w kv.Reader) error {
 	c.told = nil
 	var err error
 	if c.st, err = readMessage(w, c.key); err != nil {
@@ -104,6 +113,11 @@ func (c *commit) apply(w kv.Writer) error {
 	if !slices.Equal(c.told, c.about) {
 		return errNotification
 	}
+	return nil
+}
+
+// write writes what has been changed.
+func (c *commit) write(w kv.Writer) error {
 	if c.st == nil {
 		return nil
 	}

@@ -91,7 +91,7 @@ func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
 		queue: q, key: j.key, now: now, tell: q.schedule.alone(st.item),
 		change: func(st *stored, now time.Time) { j.record(st, results, now) },
 	}
-	after, err := q.persist(ctx, c)
+	after, err := q.persist(ctx, c, q.gather.commit)
 	if err != nil {
 		q.log.ErrorContext(ctx, "the results of an attempt could not be recorded: it will be made again",
 			"id", j.Message.ID, "destination", j.Destination, "replies", replies(results), "err", err)
@@ -121,7 +121,7 @@ func (q *Queue) settle(ctx context.Context, st start) ending {
 			}
 		},
 	}
-	after, err := q.persist(ctx, c)
+	after, err := q.persist(ctx, c, alone)
 	switch {
 	case err != nil:
 		q.log.ErrorContext(ctx, "a sender could not be told of a delay", "shard", st.item.key.shard(), "serial", st.item.key.serial(), "err", err)
@@ -238,13 +238,16 @@ const (
 	persistTimeout = 30 * time.Second
 )
 
+// alone makes a commit by itself.
+func alone(ctx context.Context, c *commit) error { return c.run(ctx) }
+
 // persist makes a commit that tells what has happened outside and must not be
 // forgotten: while the disk is full or the engine away it is tried again and again,
 // and the item stays taken. At the end of Run there is one last try.
-func (q *Queue) persist(ctx context.Context, c *commit) (*stored, error) {
+func (q *Queue) persist(ctx context.Context, c *commit, make func(context.Context, *commit) error) (*stored, error) {
 	for pause := firstPersist; ; pause = min(2*pause, longestPersist) {
 		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
-		err := c.run(once)
+		err := make(once, c)
 		cancel()
 		if err == nil || fault.Is(err, fault.Corrupt) || ctx.Err() != nil {
 			return c.st, err

@@ -82,6 +82,7 @@ type machine struct {
 	blobs  *memblob.Store
 	queue  *Queue
 	stop   func()
+	gather time.Duration
 
 	mu       sync.Mutex
 	full     bool
@@ -99,6 +100,7 @@ var modelPolicy = Policy{
 func newMachine(t *rapid.T) *machine {
 	m := &machine{blobs: memblob.New(memblob.Options{}), fates: map[ID]map[string]*fate{}, notes: map[ID]string{}}
 	m.engine = memkv.New(memkv.Options{Commit: m.commit, Rerun: rapid.Bool().Draw(t, "rerun")})
+	m.gather = rapid.SampledFrom([]time.Duration{0, 3 * time.Millisecond}).Draw(t, "together")
 	m.open()
 	return m
 }
@@ -118,7 +120,7 @@ func (m *machine) open() {
 	m.life = make(chan struct{})
 	m.queue = New(Options{
 		Engine: m.engine, Blobs: m.blobs, Settings: Settings{Hostname: "mail.test", Postmaster: address("postmaster@mail.test"), Policy: func(string) Policy { return modelPolicy }}, Jobs: 8,
-		Local: m.local, Logger: slog.New(slog.DiscardHandler), Grace: time.Second,
+		Local: m.local, Logger: slog.New(slog.DiscardHandler), Grace: time.Second, Together: m.gather,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -58,6 +58,9 @@ type Options struct {
 	Sign func(ctx context.Context, from addr.Address, message []byte) []byte
 
 	Jobs  int           // at once, over all destinations; default 400
+	// Together is how long the result of a job waits for those of others, to be
+	// recorded in one commit with them. Default: not at all.
+	Together time.Duration
 	Grace time.Duration // for jobs under way when Run is to end; default 30 s
 }
 
@@ -83,6 +86,7 @@ type Queue struct {
 
 	schedule *schedule
 	news     *news
+	gather   gather
 }
 
 // New makes a Queue. It does nothing by itself until Run; the operations work all
@@ -94,6 +98,7 @@ func New(o Options) *Queue {
 	if q.log == nil {
 		q.log = slog.New(slog.DiscardHandler)
 	}
+	q.gather.queue, q.gather.within = q, o.Together
 	q.trail = obs.Trail{Log: q.log, Recorder: o.Recorder}
 	if q.grace == 0 {
 		q.grace = 30 * time.Second

@@ -244,6 +244,13 @@ func (s *schedule) size() int {
 	return len(s.messages)
 }
 
+// underWay counts the jobs under way.
+func (s *schedule) underWay() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.active
+}
+
 // alone is idle for callers that do not hold the lock.
 func (s *schedule) alone(it *item) bool {
 	s.mu.Lock()

@@ -114,7 +114,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.trail = obs.Trail{Log: log, Recorder: d.metrics.Counts}
 	d.Queue = queue.New(queue.Options{
 		Settings: queueSettings(c), Engine: engine, Blobs: blobs, Logger: log, Recorder: d.metrics.Counts,
-		Local: d.notify, Sign: d.signer(log), Grace: queueGrace,
+		Local: d.notify, Sign: d.signer(log), Grace: queueGrace, Together: together(c),
 	})
 	d.Notices = notice.New(notice.Options{
 		Engine: engine, Queue: d.Queue, Directory: d.Directory, Site: d.noticeSite, Clock: time.Now, Logger: log,
@@ -123,6 +123,15 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log})
 	d.Index = search.New(search.Options{Engine: engine, Store: d.Store, Logger: log})
 	return d
+}
+
+// together is how long results wait for one another. Where messages have to be read
+// over a network, one after the other within a commit, it would not pay.
+func together(c *config.Config) time.Duration {
+	if c.Store.Engine == config.Postgres {
+		return 0
+	}
+	return 3 * time.Millisecond
 }
 
 func newHistory(c *config.Config, engine kv.Engine, log *slog.Logger) *history.History {
