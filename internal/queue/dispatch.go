@@ -10,6 +10,7 @@ type start struct {
 	settle  bool     // nothing is to be tried, only the sender told
 	resting bool     // of settle: the destination rests
 	failure Result   // why it does
+	found   *stored  // the message, if it has just been read; only to be looked at
 }
 
 // maxSettlers is how many senders are told something at once.

@@ -69,7 +69,7 @@ func later(it *item) *entry {
 
 // attempt reads who is due, has them tried, and records what became of it.
 func (q *Queue) attempt(ctx context.Context, st start, deliver Deliver) ending {
-	j, found, err := q.job(ctx, st.item)
+	j, found, err := q.job(ctx, st)
 	switch {
 	case fault.Is(err, fault.Corrupt):
 		q.damaged(st.item.key, err)
@@ -138,13 +138,15 @@ const readAlong = 32 << 10
 
 // job reads an item's message, and who is due at its destination. The message is
 // nil if it is no longer there.
-func (q *Queue) job(ctx context.Context, it *item) (*Job, *stored, error) {
-	var found *stored
+func (q *Queue) job(ctx context.Context, st start) (*Job, *stored, error) {
+	it, found := st.item, st.found
 	j := &Job{Destination: it.dest.name, queue: q, key: it.key}
 	err := q.engine.View(ctx, it.key.shard(), func(r kv.Reader) error {
 		var err error
-		if found, err = readMessage(r, it.key); err != nil || found == nil {
-			return err
+		if st.found == nil {
+			if found, err = readMessage(r, it.key); err != nil || found == nil {
+				return err
+			}
 		}
 		j.Message, j.Recipients = found.Message, found.due(j.Destination, time.Now())
 		if len(j.Recipients) > 0 && found.Body.Blob == "" && found.Body.Size <= readAlong {

@@ -13,7 +13,13 @@ type loader struct {
 	queue  *Queue
 	seen   [numSlices]uint64 // the last serial that the schedule knows
 	agenda agenda            // used again and again
+	// fresh is what has been read since the schedule was asked last: who works on it
+	// now need not read it again.
+	fresh map[key]*stored
 }
+
+// mostFresh is how much of it is kept.
+const mostFresh = 256
 
 // all loads the messages of every slice.
 func (l *loader) all(ctx context.Context) error {
@@ -73,6 +79,7 @@ func (l *loader) changed(ctx context.Context, slice int, keys []key) error {
 	return l.queue.engine.View(ctx, sliceShard(slice), func(r kv.Reader) error {
 		for _, k := range keys {
 			found := false
+			delete(l.fresh, k)
 			err := readMessages(r, slice, messageRange(k.serial()),
 				func(st *stored) bool { found = true; return l.plan(st) }, l.queue.damaged)
 			if err != nil {
@@ -105,6 +112,9 @@ func (l *loader) plan(st *stored) bool {
 	}
 	a.entries = merge(a.entries)
 	l.queue.schedule.set(a)
+	if len(l.fresh) < mostFresh {
+		l.fresh[st.key] = st
+	}
 	return true
 }
 

@@ -14,7 +14,7 @@ func (q *Queue) Run(ctx context.Context, deliver Deliver) error {
 		defer q.engine.Watch(sliceShard(slice), func() { q.news.of(slice) })()
 	}
 	began := time.Now()
-	l := &loader{queue: q}
+	l := &loader{queue: q, fresh: make(map[key]*stored)}
 	if err := l.all(ctx); err != nil {
 		return err
 	}
@@ -65,8 +65,10 @@ func (q *Queue) loop(ctx context.Context, l *loader, begin func(start)) {
 			pause = readAgain
 		}
 		for _, st := range q.schedule.take(time.Now()) {
+			st.found = l.fresh[st.item.key]
 			begin(st)
 		}
+		clear(l.fresh)
 		if at, ok := q.schedule.next(); ok && (pause < 0 || time.Until(at) < pause) {
 			pause = max(0, time.Until(at))
 		}
