@@ -9,7 +9,7 @@ var floors = map[string]int{
 	"internal/fault": 0, "internal/obs": 0, "internal/config": 0,
 
 	"internal/addr": 1, "internal/dns": 1, "internal/message": 1, "internal/record": 1, "internal/sasl": 1,
-	"internal/smtpwire": 1, "internal/service": 1, "internal/imapwire": 1, "internal/casemap": 1,
+	"internal/smtpwire": 1, "internal/service": 1, "internal/socket": 1, "internal/imapwire": 1, "internal/casemap": 1,
 
 	"internal/kv": 2, "internal/credential": 2, "internal/blob": 2, "internal/wire": 2,
 	"internal/dkim": 2, "internal/spf": 2, "internal/dmarc": 2, "internal/arc": 2, "internal/mtasts": 2,

@@ -15,6 +15,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/smtpwire"
+	"posthorn/internal/socket"
 )
 
 // conn is the connection: replies in, commands and content out. Once it is broken,
@@ -38,6 +39,7 @@ const (
 )
 
 func newConn(nc net.Conn, timeouts *Timeouts) *conn {
+	nc = socket.Direct(nc)
 	return &conn{nc: nc, in: bufio.NewReaderSize(nc, inBuffer), timeouts: timeouts}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"posthorn/internal/fault"
+	"posthorn/internal/socket"
 )
 
 // What a read may return besides the transport's own errors. All but ErrWoken
@@ -89,7 +90,7 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn) *Conn {
-	nc = direct(nc)
+	nc = socket.Direct(nc)
 	c := &Conn{
 		srv: s, sock: nc, rw: nc, id: newID(), opened: time.Now(),
 		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),

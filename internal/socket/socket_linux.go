@@ -1,4 +1,4 @@
-package wire
+package socket
 
 import (
 	"io"
@@ -27,8 +27,8 @@ type transfer struct {
 	errno syscall.Errno
 }
 
-// direct gives a connection that spares the scheduler, if it is one of TCP.
-func direct(nc net.Conn) net.Conn {
+// Direct gives a connection that spares the scheduler, if it is one of TCP.
+func Direct(nc net.Conn) net.Conn {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
 		return nc
