@@ -38,7 +38,9 @@ func (c *serveCommand) Run(e *environment) error {
 	}
 	level := new(slog.LevelVar)
 	level.Set(loaded.Log.Level)
-	log := obs.NewLogger(e.Err, obs.LogFormat(loaded.Log.Format), level)
+	lines := obs.NewLines(e.Err)
+	defer func() { _ = lines.Flush() }() // there is nowhere to tell that the log fails
+	log := obs.NewLogger(lines, obs.LogFormat(loaded.Log.Format), level)
 
 	// From here on signals are ours, so that none falls into the start.
 	signals := make(chan os.Signal, 4)

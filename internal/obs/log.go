@@ -31,11 +31,17 @@ func LogFormats() []LogFormat { return []LogFormat{LogAuto, LogText, LogJSON} }
 
 // NewLogger makes a logger that writes to w whatever is at least as grave as level.
 func NewLogger(w io.Writer, format LogFormat, level slog.Leveler) *slog.Logger {
-	tty := isTerminal(w)
-	if format == LogText || format == LogAuto && tty {
-		return slog.New(newTextHandler(w, level, tty && os.Getenv("NO_COLOR") == ""))
+	if lines, ok := w.(*Lines); ok {
+		return slog.New(prompt{newHandler(lines, isTerminal(lines.w), format, level), lines})
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds}))
+	return slog.New(newHandler(w, isTerminal(w), format, level))
+}
+
+func newHandler(w io.Writer, tty bool, format LogFormat, level slog.Leveler) slog.Handler {
+	if format == LogText || format == LogAuto && tty {
+		return newTextHandler(w, level, tty && os.Getenv("NO_COLOR") == "")
+	}
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inSeconds})
 }
 
 // inSeconds writes durations as a number of seconds, which says itself what it is

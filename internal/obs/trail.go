@@ -24,7 +24,9 @@ func (t Trail) Tell(ctx context.Context, e *Event) {
 	if t.Recorder != nil {
 		t.Recorder.Record(e)
 	}
-	if t.Log.Enabled(ctx, e.Level) {
-		t.Log.LogAttrs(ctx, e.Level, e.Kind.String(), e.attrs()...)
+	if h := t.Log.Handler(); h.Enabled(ctx, e.Level) {
+		r := slog.NewRecord(time.Now(), e.Level, e.Kind.String(), 0) // without looking up who calls, which no line tells
+		r.AddAttrs(e.attrs()...)
+		_ = h.Handle(ctx, r)
 	}
 }
