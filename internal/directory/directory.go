@@ -84,6 +84,7 @@ type Directory struct {
 	uses        *useSet
 	flight      singleflight.Group // by digest: the same password is hashed once
 	resolved    *memo[addr.Address, Resolution]
+	domains     *memo[string, bool] // whether they are ours, by canonical name
 	accounts    *memo[addr.Address, Account]
 	kept        *memo[AccountID, *secretsRecord]
 	strangers   *memo[string, candidate]  // who is not there, by the name that was tried
@@ -124,7 +125,7 @@ func New(engine kv.Engine, o Options) *Directory {
 		places: newMemo[addr.Address, place](), borrowed: newProvenSet(o.Clock),
 		uses: newUseSet(),
 		kept: newMemo[AccountID, *secretsRecord](), strangers: newMemoOf[string, candidate](maxStrangers),
-		resolved: newMemo[addr.Address, Resolution](),
+		resolved: newMemo[addr.Address, Resolution](), domains: newMemoOf[string, bool](maxStrangers),
 		accounts: newMemo[addr.Address, Account](), rewriters: newMemo[struct{}, rewriter](),
 		signing: newMemo[string, []dkim.Key](), expiry: newMemo[struct{}, int](),
 		scramForAll: newMemo[struct{}, bool](), admins: newMemo[struct{}, map[AccountID][]string](),
@@ -136,6 +137,7 @@ func New(engine kv.Engine, o Options) *Directory {
 // forget has everything read anew, as something has changed.
 func (d *Directory) forget() {
 	d.resolved.forget()
+	d.domains.forget()
 	d.accounts.forget()
 	d.kept.forget()
 	d.strangers.forget()

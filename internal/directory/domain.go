@@ -185,11 +185,17 @@ func (d *Directory) IsLocal(ctx context.Context, domain string) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	local := false
+	local, generation, ok := d.domains.get(name)
+	if ok {
+		return local, nil
+	}
 	err = d.view(ctx, func(r kv.Reader) (err error) {
 		local, err = isLocal(r, name)
 		return err
 	})
+	if err == nil {
+		d.domains.put(name, local, generation)
+	}
 	return local, err
 }
 

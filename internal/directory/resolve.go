@@ -81,6 +81,9 @@ func (d *Directory) Resolve(ctx context.Context, a addr.Address) (Resolution, er
 	if ok {
 		return d.heedOthers(ctx, a, answer)
 	}
+	if local, _, known := d.domains.get(a.Domain); known && !local {
+		return Resolution{Outcome: NotLocal}, nil // the most frequent answer of a server that relays
+	}
 	answer, err := d.resolveWithout(ctx, a, nil)
 	if err != nil {
 		return Resolution{}, err
