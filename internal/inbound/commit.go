@@ -65,6 +65,9 @@ func (t *Transaction) deliver(ctx context.Context, m *store.Message) error {
 		if err != nil || plan.IsEmpty() {
 			return err
 		}
+		if len(plan.Accounts) > 0 {
+			m.Describe()
+		}
 		t.carried = plan
 		err = t.o.Store.UpdateWith(ctx, plan.Accounts, plan.Shards(), func(tx *store.MultiTx) error {
 			return plan.Carry(tx, m)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"posthorn/internal/dkim"
 	"posthorn/internal/message"
 	"posthorn/internal/obs"
 	"posthorn/internal/store"
@@ -20,7 +19,7 @@ type Content struct {
 	sink     io.Writer       // incoming, or what mends the message on the way there
 	mender   *mender         // nil unless it is on that way
 	examined *examination    // likewise
-	digest   *dkim.Digest    // what is to be signed; nil if nothing is
+	signer   *signer         // nil if nothing is to be signed
 	err      error           // of the sink
 	began    time.Time
 	ended    time.Time // when the client had sent it all
@@ -36,8 +35,8 @@ func (t *Transaction) Receive(ctx context.Context) *Content {
 		c.sink = c.examined
 		return c
 	}
-	_, c.err = c.incoming.Write(t.trace(c.began).append(make([]byte, 0, 512)))
-	c.sink = c.signed(c.incoming)
+	trace, err := c.incoming.Write(t.trace(c.began).append(make([]byte, 0, 512)))
+	c.sink, c.err = c.signed(trace), err
 	if t.session.peer.Role == Submission {
 		// RFC 6409 §8: a submission server may mend what clients get wrong, as no other server may.
 		c.mender = &mender{w: c.sink, from: t.author(), date: c.began, id: t.ID() + "@" + t.o.Hostname, hostname: t.o.Hostname}

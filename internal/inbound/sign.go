@@ -4,20 +4,52 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	"posthorn/internal/dkim"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
 )
 
-// signed is w, on the way to which a message that is to be signed is taken in, too.
-// What goes to mailboxes here costs nothing.
-func (c *Content) signed(w io.Writer) io.Writer {
-	if !c.tx.leaves() || c.tx.session.peer.Role != Submission && !c.findings.MayRelay {
-		return w // what others bring is not ours to vouch for
+// signer is what a message that may have to be signed passes on its way to where it is
+// kept. Which keys sign is known only at its end, and mostly there are none: so as long as
+// it is in memory nothing is made of it here.
+type signer struct {
+	to     *store.Incoming
+	begins int          // so many bytes of ours stand in front
+	digest *dkim.Digest // of a message that does not stay in memory
+}
+
+func (s *signer) Write(p []byte) (int, error) {
+	if s.digest == nil {
+		if held, stays := s.to.Held(len(p)); !stays {
+			s.digest = dkim.NewDigest()
+			_, _ = s.digest.Write(held[min(s.begins, len(held)):]) // it never fails
+		}
 	}
-	c.digest = dkim.NewDigest()
-	return io.MultiWriter(w, c.digest)
+	if s.digest != nil {
+		_, _ = s.digest.Write(p)
+	}
+	return s.to.Write(p)
+}
+
+// sign makes the signatures of the whole message.
+func (s *signer) sign(m *store.Message, at time.Time, keys []dkim.Key) ([]byte, error) {
+	if s.digest != nil {
+		return s.digest.Sign(at, keys...)
+	}
+	inline, _ := m.Body()
+	return dkim.Sign(inline[s.begins:], at, keys...)
+}
+
+// signed is the way to incoming, where trace has gone already, of a message that may have
+// to be signed. What goes to mailboxes here costs nothing.
+func (c *Content) signed(trace int) io.Writer {
+	if !c.tx.leaves() || c.tx.session.peer.Role != Submission && !c.findings.MayRelay {
+		return c.incoming // what others bring is not ours to vouch for
+	}
+	c.signer = &signer{to: c.incoming, begins: trace}
+	return c.signer
 }
 
 // leaves says that the message goes elsewhere.
@@ -28,13 +60,13 @@ func (t *Transaction) leaves() bool {
 // sign makes the signatures of a message that goes elsewhere. One that cannot be
 // signed goes without: that is no reason to keep it.
 func (c *Content) sign(ctx context.Context, m *store.Message) []byte {
-	if c.digest == nil {
+	if c.signer == nil {
 		return nil
 	}
 	keys, err := c.signingKeys(ctx, m)
 	var lines []byte
 	if err == nil && len(keys) > 0 {
-		lines, err = c.digest.Sign(c.began, keys...)
+		lines, err = c.signer.sign(m, c.began, keys)
 	}
 	if err != nil {
 		c.tx.unsigned(ctx, c.tx.id, err)

@@ -111,7 +111,7 @@ func TestWhoSigns(t *testing.T) {
 		"From: \"a\r\n b\" <alice@example.test>\r\nSubject: x\r\n":  "example.test example.test",
 		"Bcc: carol@elsewhere.test\r\nFrom: alice@example.test\r\n": "example.test example.test",
 	} {
-		for _, body := range []string{"\r\nhello \r\n\r\n", "\n\nbare\nlines  \n", "", "\r\n" + strings.Repeat("long \r\n", 1000)} {
+		for _, body := range []string{"\r\nhello \r\n\r\n", "\n\nbare\nlines  \n", "", "\r\n" + strings.Repeat("long \r\n", 1000), "\r\n" + strings.Repeat("too much for memory\r\n", 10_000)} {
 			if _, err := h.submit(t.Context(), remote, header+body); err != nil {
 				t.Fatal(err)
 			}
@@ -140,13 +140,13 @@ func TestNotSigned(t *testing.T) {
 	}
 	h.makeKeys(t, "example.test")
 	tx := h.begin(t, Peer{Role: Submission, PlaintextAuth: true}, at("alice", "example.test"))
-	if c := tx.Receive(t.Context()); c.digest != nil {
+	if c := tx.Receive(t.Context()); c.signer != nil {
 		t.Error("local mail is taken in for a signature")
 	} else {
 		c.Abort(t.Context(), io.EOF)
 	}
 	tx = h.begin(t, Peer{Role: MX, Remote: netip.MustParseAddr("192.0.2.1")}, at("bob", "example.test"))
-	if c := tx.Receive(t.Context()); c.digest != nil {
+	if c := tx.Receive(t.Context()); c.signer != nil {
 		t.Error("the mail of others is taken in for a signature")
 	} else {
 		c.Abort(t.Context(), io.EOF)

@@ -42,7 +42,7 @@ func (in *Incoming) Write(p []byte) (int, error) {
 	}
 	_, _ = in.scan.Write(p) // never fails
 	if in.blob == nil {
-		if len(in.buf.b)-len(inlineHead)+len(p) <= in.store.inline {
+		if _, stays := in.Held(len(p)); stays {
 			in.buf.b = append(in.buf.b, p...)
 			return len(p), nil
 		}
@@ -53,6 +53,16 @@ func (in *Incoming) Write(p []byte) (int, error) {
 	n, err := in.blob.Write(p)
 	in.err = err
 	return n, err
+}
+
+// Held gives what has come so far if it is in memory, and says whether it still will be
+// with n bytes more. It is valid until the next Write.
+func (in *Incoming) Held(n int) (soFar []byte, stays bool) {
+	if in.buf == nil {
+		return nil, false
+	}
+	soFar = in.buf.b[len(inlineHead):]
+	return soFar, len(soFar)+n <= in.store.inline
 }
 
 // spill moves what has come so far to the blob store.
@@ -105,8 +115,15 @@ func (in *Incoming) Finish() (*Message, error) {
 	parsed := in.scan.Finish()
 	m.Size = parsed.Size
 	m.Parsed = parsed
-	m.tail, m.complete = describe(parsed)
 	return m, nil
+}
+
+// Describe makes what mailboxes keep of the message besides its body, for who knows that
+// it goes into some. Else the first Append does it, within its Update.
+func (m *Message) Describe() {
+	if m.tail == nil {
+		m.tail, m.complete = describe(m.Parsed)
+	}
 }
 
 // describe makes the part of a message's record that does not differ between copies. It is
@@ -125,7 +142,8 @@ func describe(parsed *message.Message) (tail []byte, complete bool) {
 	return ct.tail(), ct.headersComplete
 }
 
-// Message is a message ready to be put into mailboxes, of any number of accounts.
+// Message is a message ready to be put into mailboxes, of any number of accounts. It
+// belongs to one goroutine.
 type Message struct {
 	Size   int64            // bytes
 	Parsed *message.Message // what the scanner found
@@ -133,7 +151,7 @@ type Message struct {
 	spool    *spool  // owns body if the message is small, else nil
 	blob     blob.ID // where the bytes of a large one are
 	body     []byte  // the body's record
-	tail     []byte  // its record, but for what differs between copies
+	tail     []byte  // its record, but for what differs between copies; nil until Describe
 	complete bool    // Record.HeadersComplete
 }
 
@@ -157,6 +175,7 @@ func (m *Message) Body() (inline []byte, id blob.ID) {
 
 // record is the message's record in one mailbox.
 func (m *Message) record(email EmailID, saved, internal time.Time) []byte {
+	m.Describe()
 	return encodeRecord(email, saved, internal, m.complete, m.tail)
 }
 
