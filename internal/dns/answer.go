@@ -84,10 +84,15 @@ type AddrAnswer struct {
 func (r *Resolver) Addrs(ctx context.Context, host string) (AddrAnswer, error) {
 	var v4, v6 found
 	var err4, err6 error
-	var both sync.WaitGroup
-	both.Go(func() { v4, err4 = r.lookup(ctx, host, miekg.TypeA) })
-	v6, err6 = r.lookup(ctx, host, miekg.TypeAAAA)
-	both.Wait()
+	if r.knows(host, miekg.TypeAAAA) {
+		v6, err6 = r.lookup(ctx, host, miekg.TypeAAAA)
+		v4, err4 = r.lookup(ctx, host, miekg.TypeA)
+	} else {
+		var both sync.WaitGroup
+		both.Go(func() { v4, err4 = r.lookup(ctx, host, miekg.TypeA) })
+		v6, err6 = r.lookup(ctx, host, miekg.TypeAAAA)
+		both.Wait()
+	}
 	switch {
 	case err4 != nil && err6 != nil:
 		return AddrAnswer{}, neither(err4, err6)

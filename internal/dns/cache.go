@@ -88,6 +88,13 @@ func (c *cache) fly(q question, f *flight, ask func() (digested, error)) (digest
 	return f.d, f.err
 }
 
+// knows says that get need not ask at the moment.
+func (c *cache) knows(q question) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fresh(q) != nil
+}
+
 // fresh gives an entry that has not expired.
 func (c *cache) fresh(q question) *entry {
 	at, ok := c.entries[q]

@@ -88,6 +88,8 @@ func (r *Resolver) lookup(ctx context.Context, name string, qtype uint16) (found
 	return r.current.Load().lookup(ctx, name, qtype)
 }
 
+func (r *Resolver) knows(name string, qtype uint16) bool { return r.current.Load().knows(name, qtype) }
+
 // stub is a resolver whose options stay.
 type stub struct {
 	o         Options

@@ -72,6 +72,13 @@ func (s *stub) lookup(ctx context.Context, name string, qtype uint16) (found, er
 	}
 }
 
+// knows says that nobody has to be asked for records of a name, or not for the first in
+// a chain of aliases.
+func (s *stub) knows(name string, qtype uint16) bool {
+	name, err := canonical(name)
+	return err == nil && s.cache.knows(question{name, qtype})
+}
+
 // canonical is a name as it is asked for: lower case, with a dot at its end. What
 // would need escapes in a zone file is no name that mail has to do with.
 func canonical(name string) (string, error) {
