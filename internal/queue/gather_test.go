@@ -30,7 +30,6 @@ func TestResultsTogether(t *testing.T) {
 		}
 		w.answer("bad.test", after(time.Minute, refuse("no such user")))
 		w.answer("late.test", after(time.Hour, accept()))
-		w.start()
 		w.put(w.message("alice@late.test")) // keeps the queue from being idle
 		for i := range 28 {
 			w.put(w.message(fmt.Sprintf("bob@d%d.test", i)))
@@ -38,6 +37,7 @@ func TestResultsTogether(t *testing.T) {
 		two := w.put(w.message("bob@d28.test", "bob@d29.test"))
 		w.put(w.message("carol@bad.test"))
 		put := commits.Load()
+		w.start()
 		w.pass(time.Minute + time.Second)
 		// All first results but one of d28 and d29; that; the refusal with its notification; and the result of that.
 		if n := commits.Load() - put; n != 4 {
@@ -61,6 +61,36 @@ func TestResultAlone(t *testing.T) {
 		w.start()
 		w.put(w.message("bob@remote.test"))
 		w.pass(0)
+		w.wantEmpty()
+	})
+}
+
+// News that come alone are taken in at once, and further ones a moment later.
+func TestNewsTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.options.Together = 3 * time.Millisecond
+		for _, domain := range []string{"one.test", "two.test", "three.test"} {
+			w.answer(domain, after(time.Hour, accept()))
+		}
+		w.start()
+		w.pass(time.Second)
+		busy := func(domain string, want int) {
+			t.Helper()
+			if n := w.most(domain); n != want {
+				t.Errorf("%s has had %d jobs at once, want %d", domain, n, want)
+			}
+		}
+		w.put(w.message("bob@one.test"))
+		w.pass(0)
+		busy("one.test", 1)
+		w.put(w.message("bob@two.test"))
+		w.put(w.message("bob@three.test"))
+		w.pass(time.Millisecond)
+		busy("two.test", 0)
+		w.pass(2 * time.Millisecond)
+		busy("two.test", 1)
+		busy("three.test", 1)
+		w.pass(2 * time.Hour)
 		w.wantEmpty()
 	})
 }

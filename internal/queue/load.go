@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"posthorn/internal/kv"
 )
@@ -16,6 +17,9 @@ type loader struct {
 	// fresh is what has been read since the schedule was asked last: who works on it
 	// now need not read it again.
 	fresh map[key]*stored
+
+	within time.Duration // how long news may gather
+	looked time.Time     // when it was last taken in
 }
 
 // mostFresh is how much of it is kept.
@@ -31,9 +35,17 @@ func (l *loader) all(ctx context.Context) error {
 	return nil
 }
 
-// news takes in what has been announced. What fails is left for the next time.
-func (l *loader) news(ctx context.Context) error {
-	var failed error
+// news takes in what has been announced, unless that was just done: each look at a slice
+// costs about the same, whatever is found. wait is when to come again then. What fails is
+// left for the next time.
+func (l *loader) news(ctx context.Context) (wait time.Duration, failed error) {
+	if !l.queue.news.some() {
+		return -1, nil
+	}
+	if wait = l.within - time.Since(l.looked); wait > 0 {
+		return wait, nil
+	}
+	defer func() { l.looked = time.Now() }()
 	added, changed := l.queue.news.collect()
 	for slice := range numSlices {
 		if added[slice] {
@@ -49,7 +61,7 @@ func (l *loader) news(ctx context.Context) error {
 			}
 		}
 	}
-	return failed
+	return -1, failed
 }
 
 // added loads the messages of a slice that the schedule does not know: one scan.

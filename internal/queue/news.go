@@ -53,6 +53,13 @@ func (n *news) keepKeys(keys []key) {
 	}
 }
 
+// some says that there is something.
+func (n *news) some() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.changed) > 0 || n.slices != [numSlices]bool{}
+}
+
 // readAtOnce is how many changed messages are read again before the schedule goes on.
 const readAtOnce = 1000
 

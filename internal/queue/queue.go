@@ -13,9 +13,9 @@
 // Flow: the engine's Watch tells of a commit in a slice; one scan finds the new
 // messages; the schedule (schedule.go) puts each into the line of its destinations
 // and hands out jobs; a job reads from the slice who is due, has them tried, and
-// commits all their results in one Update (commit.go), which removes the message
-// when it was the last, and adds what the sender is told. Then log and history hear of
-// it (trail.go).
+// commits all their results in one Update (commit.go), mostly together with those of other
+// jobs (gather.go), which removes the message when it was the last, and adds what the
+// sender is told. Then log and history hear of it (trail.go).
 //
 // Invariants:
 //   - A recipient is tried until its state is final; its state is final once, and
@@ -59,7 +59,8 @@ type Options struct {
 
 	Jobs  int           // at once, over all destinations; default 400
 	// Together is how long the result of a job waits for those of others, to be
-	// recorded in one commit with them. Default: not at all.
+	// recorded in one commit with them, and how long it is until the slices are looked at
+	// again. Default: not at all.
 	Together time.Duration
 	Grace time.Duration // for jobs under way when Run is to end; default 30 s
 }

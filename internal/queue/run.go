@@ -14,7 +14,7 @@ func (q *Queue) Run(ctx context.Context, deliver Deliver) error {
 		defer q.engine.Watch(sliceShard(slice), func() { q.news.of(slice) })()
 	}
 	began := time.Now()
-	l := &loader{queue: q, fresh: make(map[key]*stored)}
+	l := &loader{queue: q, fresh: make(map[key]*stored), within: q.gather.within}
 	if err := l.all(ctx); err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (q *Queue) loop(ctx context.Context, l *loader, begin func(start)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		pause := time.Duration(-1)
-		if err := l.news(ctx); err != nil && ctx.Err() == nil {
+		pause, err := l.news(ctx)
+		if err != nil && ctx.Err() == nil {
 			q.log.WarnContext(ctx, "the queue cannot be read now", "err", err)
 			pause = readAgain
 		}
