@@ -20,6 +20,7 @@ type Account struct {
 	State    State
 	Reason   string    // of the state, for the operator; "": none was given
 	Since    time.Time // of the state; zero: since ever
+	Locked   time.Time // since when it needs another password; zero: it does not. See Lock
 	OfAdmin  bool      // an admin of the domain has set the state, rather than the operator
 	Deleted  time.Time // zero: it is there
 	Off      []string  // mechanisms of SASL that it cannot be logged in to with, upper case
@@ -143,7 +144,7 @@ func (d *Directory) putAccount(w kv.Writer, a Account) error {
 func writeAccount(w kv.Writer, a Account) error {
 	rec := accountRecord{
 		Address: a.Address.String(), Credential: a.credential, Created: a.Created, Deleted: a.Deleted, Removing: a.removing,
-		Disabled: a.State == StateDisabled, State: a.State, StateOwn: a.OfAdmin, Reason: a.Reason, Since: a.Since, Off: a.Off, Retention: a.Retention,
+		Disabled: a.State == StateDisabled, State: a.State, StateOwn: a.OfAdmin, Reason: a.Reason, Since: a.Since, Locked: a.Locked, Off: a.Off, Retention: a.Retention,
 		Forward: spell(a.Forward), NoCopy: a.NoCopy, Language: a.Language, Source: a.Source,
 	}
 	if a.POP3 != (POP3{}) {
@@ -215,7 +216,7 @@ func accountOf(id AccountID, rec accountRecord) (Account, error) {
 	}
 	account := Account{
 		ID: id, Address: address, Created: rec.Created, Deleted: rec.Deleted, removing: rec.Removing,
-		State: rec.state(), OfAdmin: rec.StateOwn, Reason: rec.Reason, Since: rec.Since, Off: rec.Off, Retention: rec.Retention,
+		State: rec.state(), OfAdmin: rec.StateOwn, Reason: rec.Reason, Since: rec.Since, Locked: rec.Locked, Off: rec.Off, Retention: rec.Retention,
 		Forward: forward, NoCopy: rec.NoCopy, Language: rec.Language, Source: rec.Source, credential: rec.Credential,
 	}
 	if rec.POP3 != nil {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/credential"
@@ -100,7 +101,7 @@ func (d *Directory) SetPassword(ctx context.Context, address addr.Address, passw
 		return err
 	}
 	return d.changeSecrets(ctx, address, func(a *Account, rec *secretsRecord) error {
-		a.credential, a.Source = fresh.hash, ""
+		a.credential, a.Source, a.Locked = fresh.hash, "", time.Time{}
 		return fresh.into(rec, a.ID)
 	})
 }

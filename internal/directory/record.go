@@ -78,6 +78,7 @@ type accountRecord struct {
 	StateOwn   bool           `json:"state_own,omitempty"` // it was set by an admin of the domain
 	Reason     string         `json:"reason,omitempty"`
 	Since      time.Time      `json:"since,omitzero"`
+	Locked     time.Time      `json:"locked,omitzero"`
 	Off        []string       `json:"off,omitempty"`
 	Retention  map[string]int `json:"retention,omitempty"`
 	Deleted    time.Time      `json:"deleted,omitzero"`

@@ -145,6 +145,9 @@ func lost(before, after *Account) []Revocation {
 // closed is the part of lost that the account's state brings.
 func closed(before, after *Account) (all []Revocation) {
 	r := Revocation{User: before.Address.String(), Why: "the account is " + after.State.String()}
+	if !after.Locked.IsZero() {
+		r.Why = "the account needs a new password"
+	}
 	for _, protocol := range Scopes() {
 		use := Use{Protocol: protocol}
 		if before.Refuse(use) == nil && after.Refuse(use) != nil {

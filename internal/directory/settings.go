@@ -73,6 +73,9 @@ func (s *Settings) put(r kv.Reader, a *Account, now time.Time) (err error) {
 			a.Since = now
 		}
 		a.State, a.Reason, a.OfAdmin = *s.State, "", s.ofAdmin && *s.State != StateActive
+		if a.State == StateActive {
+			a.Locked = time.Time{}
+		}
 	}
 	if s.Reason != nil {
 		a.Reason = *s.Reason

@@ -60,6 +60,8 @@ func (rec *accountRecord) state() State {
 // with: an error of the kind Denied with a Refusal; nil if it can.
 func (a *Account) Refuse(use Use) error {
 	switch {
+	case !a.Locked.IsZero():
+		return refuse(a, "this account is closed until it has a new password; ask its administrator")
 	case a.State == StateDisabled:
 		return refuse(a, "this account is disabled")
 	case a.State == StateSuspended || a.State == StateNoLogin:
