@@ -450,3 +450,24 @@ func TestWhatNamesNothing(t *testing.T) {
 		}
 	}
 }
+
+// What somebody has submitted is told apart from what he got, and from what others sent
+// in his name.
+func TestSubmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := open(t, memkv.New(memkv.Options{Rerun: true}))
+		mine, theirs := accepted(1), accepted(2)
+		mine.User, mine.From = "alice@example.test", "sales@example.test"
+		theirs.From, theirs.To[0].Address = "alice@example.test", "alice@example.test"
+		for _, e := range []*obs.Event{mine, theirs, delivered(1), delivered(2)} {
+			h.Record(e)
+		}
+		refused := accepted(3)
+		refused.Kind, refused.User = obs.RecipientRefused, "alice@example.test"
+		h.Record(refused)
+		answer, err := h.Search(t.Context(), Query{What: "Alice@Example.test", Submitted: true})
+		if got := names(answer.Lives); err != nil || got != "message000000001: message accepted, delivered" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}

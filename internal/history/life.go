@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"posthorn/internal/obs"
@@ -26,6 +27,9 @@ func (s *search) lives(ctx context.Context, wanted []token, limit int) (Answer, 
 	more := false
 	err := s.find(ctx, wanted, s.since, func(found []*obs.Event) bool {
 		for _, e := range slices.Backward(found) {
+			if s.user != "" && (e.Kind != obs.Accepted || !strings.EqualFold(e.User, s.user)) {
+				continue
+			}
 			if more = len(g.places) == limit && !g.knows(e); more {
 				return false
 			}

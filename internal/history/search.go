@@ -18,6 +18,8 @@ type Query struct {
 	Accounts []uint64  // or what reached the mailboxes of these accounts
 	Since    time.Time // not what happened before; zero: all that is kept
 	Limit    int       // of lives; 0: the default
+	// Submitted: only messages that the user called What has submitted.
+	Submitted bool
 }
 
 // Answer is what was found.
@@ -46,6 +48,9 @@ func (h *History) Search(ctx context.Context, q Query) (Answer, error) {
 		q.Limit = defaultLimit
 	}
 	s := &search{history: h, since: q.Since, waiting: h.waiting()}
+	if q.Submitted {
+		s.user = q.What
+	}
 	if err := s.days(ctx); err != nil {
 		return Answer{}, err
 	}
@@ -56,6 +61,7 @@ func (h *History) Search(ctx context.Context, q Query) (Answer, error) {
 type search struct {
 	history *History
 	since   time.Time
+	user    string     // only what he has submitted is looked for; "": anything
 	shards  []kv.Shard // the days, the latest first
 	kept    time.Time
 	waiting []*batch // not yet written, the oldest first
