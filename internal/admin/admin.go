@@ -24,6 +24,7 @@ import (
 	"posthorn/internal/dns"
 	"posthorn/internal/dnszone"
 	"posthorn/internal/fault"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/filter/bans"
 	"posthorn/internal/history"
 	"posthorn/internal/queue"
@@ -51,6 +52,7 @@ type Account struct {
 	State    string    `json:"state"`    // directory.States
 	Reason   string    `json:"reason,omitempty"`
 	Changed  time.Time `json:"changed,omitzero"` // when it got into that state
+	Locked   time.Time `json:"locked,omitzero"`  // since when it needs a new password
 	Deleted  time.Time `json:"deleted,omitzero"`
 	Off      []string  `json:"off,omitempty"` // mechanisms that it cannot be logged in to with
 	Scheme   string    `json:"scheme"`        // of the password's hash
@@ -72,6 +74,8 @@ type AccountDetails struct {
 
 	MaxMessages  int64 `json:"max_messages,omitempty"`
 	MaxMailboxes int64 `json:"max_mailboxes,omitempty"`
+
+	Held *AccountHold `json:"held,omitempty"` // what it submits is held
 
 	TOTP        bool  `json:"totp"` // guarded by one-time codes
 	Apps        int   `json:"apps"` // app passwords
@@ -143,6 +147,7 @@ type Options struct {
 	Audit     *audit.Log
 	Index     *search.Index
 	Bans      *bans.Book
+	Abuse     *abuse.Watch
 	Keeper    *certs.Keeper
 	Site      func() dnszone.Site  // what the world is to know of the server
 	Resolver  func() *dns.Resolver // asked whether it does
@@ -167,7 +172,7 @@ func domainOf(d directory.Domain) Domain {
 func accountOf(a directory.Account) Account {
 	return Account{
 		ID: uint64(a.ID), Address: a.Address.String(), Scheme: a.Scheme(), Created: a.Created,
-		Disabled: a.State == directory.StateDisabled, State: a.State.String(), Reason: a.Reason, Changed: a.Since, Off: a.Off, Deleted: a.Deleted,
+		Disabled: a.State == directory.StateDisabled, State: a.State.String(), Reason: a.Reason, Changed: a.Since, Locked: a.Locked, Off: a.Off, Deleted: a.Deleted,
 		Forward: spell(a.Forward), Keeps: len(a.Forward) > 0 && a.KeepsMail(), Language: a.Language, Source: a.Source,
 	}
 }

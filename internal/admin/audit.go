@@ -39,7 +39,7 @@ func (a *Admin) searchAudit(ctx context.Context, r AuditQuery) (AuditAnswer, err
 
 // reads says that an operation changes nothing.
 func reads(operation string) bool {
-	return slices.Contains([]string{"list", "show", "dns", "check", "search", "deleted", "verify"}, path.Base(operation))
+	return slices.Contains([]string{"list", "show", "dns", "check", "search", "deleted", "held", "verify"}, path.Base(operation))
 }
 
 // note writes into the audit trail that an operator has changed something, or has tried.
@@ -102,6 +102,8 @@ func about(request any) (subject, detail string, changes bool) {
 	case POP3Settings:
 		subject, r.Address = r.Address, ""
 		return subject, settingsText(r), r != (POP3Settings{})
+	case SecureOrder:
+		return r.Address, "", !r.DryRun
 	case QueueOrder:
 		return "", strings.TrimSpace(r.Operation + " " + settingsText(r.Filter) + " " + r.Route), !r.DryRun
 	}

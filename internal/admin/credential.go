@@ -154,6 +154,9 @@ func (a *Admin) setState(ctx context.Context, r AccountState) (Account, error) {
 	if err == nil {
 		err = a.o.Directory.SetState(ctx, address, state, r.Reason)
 	}
+	if err == nil {
+		err = a.unsecure(ctx, address)
+	}
 	if err != nil {
 		return Account{}, err
 	}

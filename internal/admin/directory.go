@@ -101,6 +101,13 @@ func (a *Admin) showAccount(ctx context.Context, r Name) (AccountDetails, error)
 		return AccountDetails{}, err
 	}
 	details.Apps = len(apps)
+	if err := a.o.Abuse.Load(ctx); err != nil {
+		return AccountDetails{}, err
+	}
+	if h, held := a.o.Abuse.Held(details.ID); held {
+		hold := holdOf(h)
+		details.Held = &hold
+	}
 	if details.Administers, err = a.o.Directory.Administers(ctx, account.ID); err != nil {
 		return AccountDetails{}, err
 	}
@@ -137,7 +144,10 @@ func (a *Admin) setPassword(ctx context.Context, r Credentials) (Nothing, error)
 	if err != nil {
 		return Nothing{}, err
 	}
-	return Nothing{}, a.o.Directory.SetPassword(ctx, address, r.Password)
+	if err := a.o.Directory.SetPassword(ctx, address, r.Password); err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, a.unsecure(ctx, address)
 }
 
 // undeleteAccount wants the address, and maybe another one that it is to have.

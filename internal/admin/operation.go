@@ -48,6 +48,10 @@ var (
 	SetState        = Operation[AccountState, Account]{"account/state"}
 	SetMechanisms   = Operation[AccountMechanisms, Account]{"account/mechanisms"}
 
+	ListHeld       = Operation[Nothing, []AccountHold]{"account/held"}
+	ReleaseAccount = Operation[Name, AccountReleased]{"account/release"}
+	SecureAccount  = Operation[SecureOrder, Secured]{"account/secure"}
+
 	AddApp        = Operation[AppPassword, AppPassword]{"account/app-password/add"}
 	ListApps      = Operation[Name, []AppPassword]{"account/app-password/list"}
 	RemoveApp     = Operation[AppPassword, Nothing]{"account/app-password/remove"}

@@ -32,6 +32,9 @@ type accountCommand struct {
 
 	Undelete accountUndelete `cmd:"" help:"Bring an account back that was deleted."`
 
+	Release accountRelease `cmd:"" help:"Let the mail of an account go that was held, since it looked like a thief's."`
+	Secure  accountSecure  `cmd:"" help:"Take an account back from somebody who has its password."`
+
 	Retention     accountRetention     `cmd:"" help:"Say after how many days messages in a mailbox are deleted."`
 	State         accountState         `cmd:"" help:"Say what an account may do: log in, send, get mail."`
 	Mechanisms    accountMechanisms    `cmd:"" help:"Say with which mechanisms an account cannot be logged in to."`
@@ -106,12 +109,16 @@ func (c *accountImport) read(e *environment) ([]admin.Credentials, error) {
 }
 
 type accountList struct {
+	Held    bool `help:"Those whose mail is held, since somebody may have stolen them, and why."`
 	Deleted bool `help:"Those that were deleted, and can be brought back."`
 }
 
 func (c *accountList) Run(e *environment) error {
-	if c.Deleted {
+	switch {
+	case c.Deleted:
 		return listDeleted(e)
+	case c.Held:
+		return listHeld(e)
 	}
 	accounts, err := call(e, admin.ListAccounts, admin.Nothing{})
 	if err != nil {
@@ -134,6 +141,9 @@ func byDomain(address string) string {
 }
 
 func state(a admin.Account) string {
+	if !a.Locked.IsZero() {
+		return a.State + ", but closed until it has a new password"
+	}
 	if a.Reason == "" {
 		return a.State
 	}
@@ -157,7 +167,7 @@ func (c *accountShow) Run(e *environment) error {
 		facts := [][]string{
 			{"address", a.Address},
 			{"number", fmt.Sprint(a.ID)},
-			{"state", state(a.Account)},
+			{"state", state(a.Account) + sending(a)},
 			{"since", a.Created.Format("2006-01-02 15:04:05 MST")},
 			{"password", kept(a) + ways(a)},
 			{"aliases", or(strings.Join(a.Aliases, " "), "none")},

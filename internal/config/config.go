@@ -45,6 +45,7 @@ type Config struct {
 	IMAP       IMAPSettings
 	Lists      Lists
 	Limits     Limits
+	Abuse      Abuse
 	Allowances []Allowance
 	Quirks     []Quirk
 	Metrics    Metrics
@@ -328,20 +329,39 @@ type Limits struct {
 	UserRecipientsPerHour int
 }
 
-// Allowance is what some users may do instead of what Limits says of everybody.
+// Abuse says when the mail of an account is held, since somebody may have stolen it.
+type Abuse struct {
+	Enabled bool
+	Suspicion
+	GeoIP string // MaxMind DB; "": it is not known where addresses are
+}
+
+// Suspicion is what an account may do before it is held. What is 0 is not looked at.
+type Suspicion struct {
+	Recipients int // within an hour
+	Burst      int // recipients within five minutes
+	Refused    int // recipients within an hour that are refused,
+	Percent    int // if they are at least so many in a hundred
+	Abroad     int // recipients within an hour from a country that is new to the account
+}
+
+// Allowance is what some users may do instead of what Limits and Abuse say of everybody.
 type Allowance struct {
 	Users             []string // addresses, or domains for all their users; in lower case
 	MaxMessageSize    int64
 	MaxRecipients     int
 	MessagesPerHour   int
 	RecipientsPerHour int
+	Suspicion         Suspicion
 }
 
 // allowance is that of everybody.
-func (l *Limits) allowance() Allowance {
+func (c *Config) allowance() Allowance {
+	l := &c.Limits
 	return Allowance{
 		MaxMessageSize: l.MaxMessageSize, MaxRecipients: l.MaxRecipients,
 		MessagesPerHour: l.UserMessagesPerHour, RecipientsPerHour: l.UserRecipientsPerHour,
+		Suspicion: c.Abuse.Suspicion,
 	}
 }
 
@@ -399,7 +419,9 @@ func Default() Config {
 			UserMessagesPerHour:   1000,
 			UserRecipientsPerHour: 10_000,
 		},
-		Log: Log{Format: "auto", Level: slog.LevelInfo},
+		// Package abuse says why these.
+		Abuse: Abuse{Enabled: true, Suspicion: Suspicion{Recipients: 1000, Burst: 500, Refused: 100, Percent: 33, Abroad: 100}},
+		Log:   Log{Format: "auto", Level: slog.LevelInfo},
 	}
 }
 

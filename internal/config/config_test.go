@@ -129,10 +129,11 @@ func full() Config {
 			ConnsPerMinute: 1, MessagesPerMinute: 2, RecipientsPerMinute: 3, UnknownPerHour: 4, ErrorsPerHour: 5,
 			UserMessagesPerHour: 6,
 		},
+		Abuse:  Abuse{true, Suspicion{10, 20, 30, 40, 50}, "/var/lib/country.mmdb"},
 		Quirks: []Quirk{{"Outlook/16", "alice@example.test", []string{"COMPRESS=DEFLATE", "NOTIFY"}, []string{"UIDONLY"}}},
 		Allowances: []Allowance{
-			{Users: []string{"news@example.test", "example.org"}, MaxMessageSize: 64 << 20, MaxRecipients: 5000, MessagesPerHour: 6},
-			{Users: []string{"guest@example.test"}, MaxMessageSize: 1_000_000, MaxRecipients: 10, MessagesPerHour: 20, RecipientsPerHour: 50},
+			{Users: []string{"news@example.test", "example.org"}, MaxMessageSize: 64 << 20, MaxRecipients: 5000, MessagesPerHour: 6, Suspicion: Suspicion{10, 20, 30, 40, 50}},
+			{Users: []string{"guest@example.test"}, MaxMessageSize: 1_000_000, MaxRecipients: 10, MessagesPerHour: 20, RecipientsPerHour: 50, Suspicion: Suspicion{Percent: 40, Burst: 7, Abroad: 50}},
 		},
 		Metrics: Metrics{"127.0.0.1:9225"},
 		Service: Service{"posthorn", "mail"},

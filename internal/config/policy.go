@@ -74,7 +74,32 @@ func (c *Config) policyTables() []table {
 			rate("messages_per_hour_per_user", &c.Limits.UserMessagesPerHour, "Most messages that one user submits. It bounds what a stolen password is good for"),
 			rate("recipients_per_hour_per_user", &c.Limits.UserRecipientsPerHour, "Most recipients that one user submits to"),
 		}},
+		c.abuse(),
 	}
+}
+
+// abuse is the table about accounts that may be stolen.
+func (c *Config) abuse() table {
+	const most = 1_000_000_000
+	s := &c.Abuse.Suspicion
+	return table{"abuse", "An account that does more than this may be stolen: what it submits is accepted, and held until `posthorn account release`.", []field{
+		{name: "enabled", value: boolean(&c.Abuse.Enabled), doc: "Hold such mail."},
+		{name: "recipients_per_hour", value: count(&s.Recipients, 0, most), doc: "Recipients within an hour; 0: any number, as in the following."},
+		{name: "burst", value: count(&s.Burst, 0, most), doc: "Recipients within five minutes."},
+		{
+			name: "refused", value: count(&s.Refused, 0, most),
+			doc: "Recipients within an hour that do not exist here, or are refused for good by other servers,",
+		},
+		{name: "refused_percent", value: count(&s.Percent, 1, 100), doc: "if they are so many in a hundred of all."},
+		{
+			name: "geoip", value: path(&c.Abuse.GeoIP), example: `"GeoLite2-Country.mmdb"`,
+			doc: "A file that says which country an address is in (MaxMind DB). It is read again when it changes.",
+		},
+		{
+			name: "new_country", value: count(&s.Abroad, 0, most),
+			doc: "With geoip: recipients within an hour from countries that the account has come to within the last week. Travellers stay below.",
+		},
+	}}
 }
 
 // rate is a limit on how often something happens.
@@ -85,12 +110,12 @@ func rate(name string, p *int, doc string) field {
 // allowances are the tables about single users. What a table leaves out is as for
 // everybody, which has been read by then.
 func (c *Config) allowances() array {
-	normal := c.Limits.allowance()
+	normal := c.allowance()
 	list := array{
-		name: "allowance", after: "limits", normal: normal.fields(),
-		doc: "What some users may submit: one table for those who may do more, or less, than everybody. A key that is left out is as in [limits].",
+		name: "allowance", after: "abuse", normal: normal.fields(),
+		doc: "What some users may submit: one table for those who may do more, or less, than everybody. A key that is left out is as in [limits] and [abuse].",
 		add: func() []field {
-			c.Allowances = append(c.Allowances, c.Limits.allowance())
+			c.Allowances = append(c.Allowances, c.allowance())
 			return c.Allowances[len(c.Allowances)-1].fields()
 		},
 	}
@@ -113,7 +138,14 @@ func (a *Allowance) fields() []field {
 		},
 		{name: "max_recipients", value: count(&a.MaxRecipients, 1, 100_000), doc: "Most recipients of one message."},
 		{name: "messages_per_hour", value: count(&a.MessagesPerHour, 0, 1_000_000_000), doc: "Most messages; 0: any number."},
-		{name: "recipients_per_hour", value: count(&a.RecipientsPerHour, 0, 1_000_000_000), doc: "Most recipients; 0: any number."},
+		{
+			name: "recipients_per_hour", value: count(&a.RecipientsPerHour, 0, 1_000_000_000),
+			doc: "Most recipients; 0: any number. Who may have more than everybody is not held for having them, either.",
+		},
+		{name: "abuse_recipients_per_hour", value: count(&a.Suspicion.Recipients, 0, 1_000_000_000), doc: "As recipients_per_hour of [abuse]; and so the following."},
+		{name: "abuse_burst", value: count(&a.Suspicion.Burst, 0, 1_000_000_000), doc: "Recipients within five minutes."},
+		{name: "abuse_refused", value: count(&a.Suspicion.Refused, 0, 1_000_000_000), doc: "Recipients that are refused."},
+		{name: "abuse_new_country", value: count(&a.Suspicion.Abroad, 0, 1_000_000_000), doc: "Recipients from a new country."},
 	}
 }
 

@@ -17,7 +17,7 @@ type Quirk struct {
 // quirks are the tables about clients and accounts that IMAP is plainer for.
 func (c *Config) quirks() array {
 	list := array{
-		name: "quirk", after: "limits", normal: new(Quirk).fields(),
+		name: "quirk", after: "abuse", normal: new(Quirk).fields(),
 		doc: "IMAP extensions that some do without, or have besides: one table for each client that trips over something. Without client and account it is for everybody. doc/clients.md knows some.",
 		add: func() []field {
 			c.Quirks = append(c.Quirks, Quirk{})

@@ -52,8 +52,21 @@ func (c *Content) commit(ctx context.Context) error {
 	if err := c.tx.decide(&c.findings); err != nil {
 		return err
 	}
+	c.tx.suspect(ctx)
 	c.tx.signature = c.sign(ctx, m)
 	return c.tx.deliver(ctx, m)
+}
+
+// suspect puts the message into the queue on hold, for all of its recipients, if its
+// sender's account may be stolen.
+func (t *Transaction) suspect(ctx context.Context) {
+	if t.suspected = t.session.suspect(ctx, len(t.recipients), 0); t.suspected == "" {
+		return
+	}
+	for i := range t.recipients {
+		r := &t.recipients[i]
+		r.to.Resolution, r.foreign = later(r.address), true
+	}
 }
 
 // deliver makes the one commit, of mailboxes and queue. If accounts cannot have the message, their

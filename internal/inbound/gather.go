@@ -1,9 +1,11 @@
 package inbound
 
 import (
+	"context"
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/filter/lists"
 	"posthorn/internal/filter/rates"
 )
@@ -89,10 +91,31 @@ func (s *Session) Offended() {
 }
 
 // guessed counts a recipient that there is not.
-func (s *Session) guessed(f *Findings) {
-	if s.peer.Role == MX && f.Recipient.Standing == Unknown {
+func (s *Session) guessed(ctx context.Context, f *Findings) {
+	if f.Recipient.Standing != Unknown {
+		return
+	}
+	if s.peer.Role == MX {
 		s.client(&Findings{}, UnknownRecipients, (*rates.Table).Take)
 	}
+	s.suspect(ctx, 1, 1)
+}
+
+// suspect counts what the user submits, and says whether, and why, it is held for now.
+func (s *Session) suspect(ctx context.Context, recipients, refused int) abuse.Rule {
+	o := &s.acceptor.o
+	if s.user == "" {
+		return ""
+	}
+	act := abuse.Act{
+		Account: uint64(s.account), Address: s.user, Remote: s.peer.Remote,
+		Recipients: recipients, Refused: refused, Limits: o.Policy.suspicion(&s.facts),
+	}
+	if s.facts.Exempt {
+		act.Limits = &abuse.Limits{}
+	}
+	hold, _ := o.Abuse.Count(ctx, act)
+	return hold.Rule
 }
 
 // acquaintance is how long a client from which a message was accepted is known for a

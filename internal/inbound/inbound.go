@@ -31,6 +31,7 @@ import (
 	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/filter/lists"
 	"posthorn/internal/filter/rates"
 	"posthorn/internal/obs"
@@ -52,6 +53,7 @@ type Options struct {
 	Deny     *lists.List      // who is not wanted; default: nobody
 	Rates    *rates.Table     // counts against Policy.Rates; default: nobody does
 	Known    *rates.Table     // clients that need not wait for the greeting; default: all wait
+	Abuse    *abuse.Watch     // holds what users submit whose accounts may be stolen; default: nobody does
 	Recorder obs.Recorder     // keeps the history; default: nobody does
 	Resolver *dns.Resolver    // to check senders from outside with (authenticate.go); default: they are not
 	TempDir  string           // for large messages while they are checked; default: the system's

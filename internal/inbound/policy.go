@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/filter/lists"
 	"posthorn/internal/filter/rates"
 	"posthorn/internal/smtpwire"
@@ -36,6 +37,7 @@ type Policy struct {
 	Rates     Rates                 // how much of what may happen
 	Users     map[string]*Allowance // of single users, by address, or of all of a domain
 	Exempt    []netip.Prefix        // networks that limits on what peers do never apply to
+	Suspicion abuse.Limits          // on what users submit, beyond which it is held
 	RelayFrom []netip.Prefix        // networks whose clients may send to other domains (role MX)
 
 	GreetDelay time.Duration // how long an MX client is watched before it is greeted; 0: not at all
@@ -57,6 +59,7 @@ type Allowance struct {
 	MaxSize              int64
 	MaxRecipients        int
 	Messages, Recipients rates.Limit
+	Suspicion            abuse.Limits
 }
 
 // allowance finds that of a user, whose address is canonical; nil: he is like everybody.
@@ -94,6 +97,14 @@ func (p *Policy) limit(f *Findings, what Rate) rates.Limit {
 		}
 	}
 	return p.Rates[what]
+}
+
+// suspicion is what a user may submit before it is held.
+func (p *Policy) suspicion(f *Findings) *abuse.Limits {
+	if f.Allowance != nil {
+		return &f.Allowance.Suspicion
+	}
+	return &p.Suspicion
 }
 
 // Findings are the facts about one message, or what is known of it so far, as the

@@ -35,7 +35,8 @@ func (t *Transaction) envelope(m *store.Message) *queue.Message {
 	inline, id := m.Body()
 	wishes, skip := t.wishes(m.Parsed.Root.Header), len(appendReturnPath(nil, t.from))
 	return &queue.Message{
-		ID: t.id, From: t.from, Created: t.o.Clock(), Header: t.signature,
+		ID: t.id, From: t.from, Account: uint64(t.session.account), Created: t.o.Clock(), Header: t.signature,
+		Hold: t.suspected != "",
 		// RFC 5321 §4.4: the Return-Path is for the final delivery, which is not ours.
 		Body:       queue.Body{Data: inline, Blob: id, Size: m.Size, Skip: int64(skip)},
 		Return:     t.params.Return,

@@ -68,6 +68,11 @@ func (c *Content) accepted(ctx context.Context) {
 	if len(e.To) > 0 {
 		t.session.trail().Tell(ctx, e)
 	}
+	if len(e.To) > 0 && t.suspected != "" {
+		held := t.event(obs.HeldBack)
+		held.To, held.Rule, held.Level = e.To, string(t.suspected), slog.LevelWarn
+		t.session.trail().Tell(ctx, held)
+	}
 	if len(t.carried.Queue) > 0 {
 		for _, e := range t.carried.Events(&queue.Message{ID: t.id, From: t.from}, c.ended) {
 			t.session.trail().Tell(ctx, e)

@@ -7,6 +7,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/deliver"
 	"posthorn/internal/directory"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/obs"
 	"posthorn/internal/queue"
 	"posthorn/internal/store"
@@ -21,8 +22,9 @@ type Transaction struct {
 	from       addr.Address
 	params     MailParams
 	findings   Findings
-	messageID  string // of the header, once it has been read
-	signature  []byte // that goes in front of what the queue gets
+	messageID  string     // of the header, once it has been read
+	signature  []byte     // that goes in front of what the queue gets
+	suspected  abuse.Rule // why it is put into the queue on hold; "": it is not
 	recipients []recipient
 	out        deliver.Mail // see mail
 	carried    deliver.Plan // that has been carried out
@@ -68,7 +70,7 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 		err = t.decide(&f)
 	}
 	if err != nil {
-		t.session.guessed(&f)
+		t.session.guessed(ctx, &f)
 		t.session.refused(ctx, t.event(obs.RecipientRefused, to.String()), err)
 		return err
 	}
@@ -76,13 +78,19 @@ func (t *Transaction) Rcpt(ctx context.Context, to addr.Address, p RcptParams) e
 		t.checkSender(ctx)
 	}
 	as := queue.Recipient{Address: to, Notify: p.Notify, Original: p.Original}
-	if t.IsHeld() { // who is behind the address is asked when the time has come
-		resolution, found.Leaves = directory.Resolution{Outcome: directory.Deliver, Forward: []directory.Forward{{Address: to}}}, true
+	if t.IsHeld() {
+		resolution, found.Leaves = later(to), true
 	}
 	t.recipients = append(t.recipients, recipient{
 		address: to, params: p, foreign: found.Leaves, to: deliver.Recipient{Recipient: as, Resolution: resolution},
 	})
 	return nil
+}
+
+// later is the resolution of a recipient of a message that waits in the queue: who is
+// behind the address is asked when the time has come.
+func later(to addr.Address) directory.Resolution {
+	return directory.Resolution{Outcome: directory.Deliver, Forward: []directory.Forward{{Address: to}}}
 }
 
 // overQuota says whether one of the accounts has no room for the message, as far

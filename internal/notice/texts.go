@@ -15,11 +15,21 @@ type Kind string
 const (
 	CertificateTrouble Kind = "certificate" // something is wrong with one: problem
 	RenewalFailed      Kind = "renewal"     // an authority has not issued one: problem, next
+	AccountHeld        Kind = "held"        // mail of an account is held, to its owner: as the next one
+	AccountSuspected   Kind = "suspected"   // the same, to the operator: recipients, minutes; refused, abroad: "" if that is not why
 )
 
 // text is what a kind of letter says in one language: templates, in which {{.account}}
 // and the letter's values stand.
 type text struct{ subject, body string }
+
+// What an account has done that is held.
+const (
+	whyHeld = `mail to {{.recipients}} recipients within {{.minutes}} minutes` +
+		`{{if .refused}}, of whom {{.refused}} do not exist or were refused{{end}}{{if .abroad}}, from a country that is new to it{{end}}.`
+	whyHeldChinese = `{{.minutes}} 分钟内发给 {{.recipients}} 位收件人` +
+		`{{if .refused}}，其中 {{.refused}} 位不存在或被拒收{{end}}{{if .abroad}}，且来自该帐户未曾使用过的国家或地区{{end}}。`
+)
 
 // texts are a row for each kind, a column for each language. Lines of English end where
 // they would reach 72 characters. Each begins with what has happened, and ends with what can be done.
@@ -42,6 +52,55 @@ may keep their mail. "posthorn certificate list" shows what there is.
 
 证书失效后，邮件客户端将拒绝连接，其他服务器也可能暂不投递邮件。
 请运行 "posthorn certificate list" 查看现有证书。
+`},
+	},
+	AccountHeld: {
+		dsn.English: {"Your mail is held: has somebody got your password?", `
+Somebody who knows the password of {{.account}} has sent
+    ` + whyHeld + `
+
+That is more than people send, and what happens when a password is
+stolen. What was sent from your account is not delivered for now;
+nothing of it is lost.
+
+If it was you, tell your administrator, who can release it.
+If it was not, tell your administrator at once, and change your password,
+here and wherever else you use it.
+`},
+		dsn.Chinese: {"您的邮件已被暂扣：密码是否已泄露？", `
+有人使用 {{.account}} 的密码发送了邮件：
+    ` + whyHeldChinese + `
+
+这超出了正常的发信量，通常是密码被盗的迹象。从您的帐户发出的邮件目前
+暂不投递，但不会丢失。
+
+如果是您本人发送，请告知管理员，由其放行。
+如果不是您本人，请立即告知管理员，并更改密码；若其他网站使用同一密码，
+也请一并更改。
+`},
+	},
+	AccountSuspected: {
+		dsn.English: {"Mail of {{.account}} is held: its password may be stolen", `
+{{.account}} has sent
+    ` + whyHeld + `
+
+What it submits is accepted, and held in the queue; its owner was told.
+"posthorn queue list --held" and "posthorn history {{.account}}" show what
+it is.
+
+It was the owner:     posthorn account release {{.account}}
+It was somebody else: posthorn account secure {{.account}}
+`},
+		dsn.Chinese: {"{{.account}} 的邮件已被暂扣：密码可能被盗", `
+{{.account}} 发送了：
+    ` + whyHeldChinese + `
+
+该帐户提交的邮件仍被接受，但暂扣在队列中；帐户所有者已收到通知。
+请运行 "posthorn queue list --held" 和 "posthorn history {{.account}}"
+查看详情。
+
+确为本人： posthorn account release {{.account}}
+并非本人： posthorn account secure {{.account}}
 `},
 	},
 	RenewalFailed: {

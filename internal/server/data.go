@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,9 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/dns"
 	"posthorn/internal/fault"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/filter/bans"
+	"posthorn/internal/geoip"
 	"posthorn/internal/history"
 	"posthorn/internal/kv"
 	"posthorn/internal/kv/pebblekv"
@@ -51,6 +54,7 @@ type Data struct {
 	Audit     *audit.Log
 	Index     *search.Index
 	Bans      *bans.Book
+	Abuse     *abuse.Watch
 
 	engine  kv.Engine
 	metrics *metrics.Metrics
@@ -60,6 +64,7 @@ type Data struct {
 	keeper  *certs.Keeper
 	router  *deliver.Router
 	config  atomic.Pointer[config.Config]
+	places  atomic.Pointer[geoip.File] // which country addresses are in
 	// resolver asks the name servers of the configuration; it is made when it is needed.
 	resolver func() *dns.Resolver
 }
@@ -121,6 +126,9 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
 	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log})
+	d.Abuse = abuse.New(abuse.Options{
+		Engine: engine, Logger: log, Country: func(ip netip.Addr) string { return d.places.Load().Country(ip) },
+	})
 	d.Index = search.New(search.Options{Engine: engine, Store: d.Store, Logger: log})
 	return d
 }
@@ -152,7 +160,7 @@ func (d *Data) Admin(ctx context.Context) *admin.Admin {
 // messages, and the sessions.
 func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error), sessions *wire.Sessions) *admin.Admin {
 	return admin.New(admin.Options{
-		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Bans: d.Bans, Keeper: d.keeper,
+		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Bans: d.Bans, Abuse: d.Abuse, Keeper: d.keeper,
 		Site: d.site, Resolver: d.resolver, Send: send, Sessions: sessions,
 	})
 }

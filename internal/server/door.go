@@ -22,6 +22,7 @@ type door struct {
 type settings struct {
 	Listener   config.Listener
 	Limits     config.Limits
+	Abuse      config.Abuse
 	Allowances []config.Allowance
 	Quirks     []config.Quirk
 	IMAP       config.IMAPSettings
@@ -38,7 +39,7 @@ type settings struct {
 
 func (s *Server) settings(c *config.Config, l config.Listener) settings {
 	return settings{
-		l, c.Limits, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname,
+		l, c.Limits, c.Abuse, c.Allowances, c.Quirks, c.IMAP, c.Relay, c.POP3, c.Hostname,
 		c.OffersTLS(), s.clients[l.ClientCertificates], c.ACME.Challenge, c.CertificateUsers, s.tokens.verifier, c.OpenID.Provision,
 	}
 }

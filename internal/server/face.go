@@ -69,8 +69,8 @@ func (s *Server) acceptor(set settings) *inbound.Acceptor {
 	return inbound.New(inbound.Options{
 		Hostname: set.Hostname, Policy: policy(set), Directory: s.data.Directory, Store: s.data.Store,
 		Relay: s.relay != nil, Resolver: s.resolver, TempDir: s.tempDir,
-		Recorder: s.data.metrics.Counts,
-		Allow:    s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
+		Recorder: s.data.metrics.Counts, Abuse: s.watch(),
+		Allow: s.register.allow, Deny: s.register.deny, Rates: s.register.rates, Known: s.register.known,
 	})
 }
 

@@ -26,6 +26,7 @@ func policy(set settings) inbound.Policy {
 		inbound.UserMessages:      {Count: limits.UserMessagesPerHour, Per: time.Hour},
 		inbound.UserRecipients:    {Count: limits.UserRecipientsPerHour, Per: time.Hour},
 	}
+	p.Suspicion = suspicion(&set.Abuse, set.Abuse.Suspicion)
 	p.Users = map[string]*inbound.Allowance{}
 	for _, a := range set.Allowances {
 		for _, user := range a.Users {
@@ -33,6 +34,7 @@ func policy(set settings) inbound.Policy {
 				MaxSize: a.MaxMessageSize, MaxRecipients: a.MaxRecipients,
 				Messages:   rates.Limit{Count: a.MessagesPerHour, Per: time.Hour},
 				Recipients: rates.Limit{Count: a.RecipientsPerHour, Per: time.Hour},
+				Suspicion:  suspicion(&set.Abuse, allowed(&a, &limits)),
 			}
 		}
 	}
@@ -62,8 +64,8 @@ func (r *register) use(c config.Lists) {
 // listsEvery is how often it is looked whether the files of the lists have changed.
 const listsEvery = 3 * time.Second
 
-// startWatching reads the files of the lists again when they change.
-func (r *register) startWatching() *background {
+// startWatching reads the files of the lists again when they change, and what else there is.
+func (r *register) startWatching(refresh func()) *background {
 	return startBackground(func(ctx context.Context) {
 		ticker := time.NewTicker(listsEvery)
 		defer ticker.Stop()
@@ -74,6 +76,7 @@ func (r *register) startWatching() *background {
 			case <-ticker.C:
 				r.allow.Refresh()
 				r.deny.Refresh()
+				refresh()
 			}
 		}
 	})

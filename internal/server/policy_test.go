@@ -66,7 +66,7 @@ func TestListsAreWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "deny")
 		r := newRegister(config.Lists{Deny: []string{file}}, slog.New(slog.DiscardHandler))
-		watch := r.startWatching()
+		watch := r.startWatching(func() {})
 		client := netip.MustParseAddr("192.0.2.1")
 		for _, listed := range []bool{true, false} {
 			text := "# nobody"

@@ -173,5 +173,7 @@ func (r *relay) deliver(ctx context.Context, j *queue.Job) []queue.Result {
 	case local:
 		return r.data.deliver(ctx, j)
 	}
-	return r.out.Load().Deliver(ctx, j)
+	results := r.out.Load().Deliver(ctx, j)
+	r.data.countRefused(ctx, j.Message, results)
+	return results
 }

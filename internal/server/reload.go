@@ -42,6 +42,10 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	places, err := openPlaces(c, s.data.places.Load(), s.log)
+	if err != nil {
+		return errors.Join(err, closeDirectories(others))
+	}
 	sockets, err := openSockets(ctx, c.Listeners, open)
 	if err != nil {
 		return errors.Join(err, closeDirectories(others))
@@ -53,6 +57,7 @@ func (s *Server) Reload(ctx context.Context, c *config.Config) error {
 		s.log.Warn("closing directories failed", "error", err)
 	}
 	s.warnOfRestart(c)
+	s.data.places.Store(places)
 	s.data.Queue.Change(queueSettings(c))
 	s.data.History.SetDays(c.History.Days)
 	s.data.Audit.SetDays(c.Audit.Days)

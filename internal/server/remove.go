@@ -21,6 +21,9 @@ func (d *Data) removeAccounts(ctx context.Context) error {
 		if err := d.Index.Remove(ctx, id); err != nil {
 			return err
 		}
+		if err := d.Abuse.Remove(ctx, uint64(id)); err != nil {
+			return err
+		}
 		if err := d.Directory.Remove(ctx, account.ID); err != nil {
 			return err
 		}

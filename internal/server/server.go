@@ -129,6 +129,14 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	if err := data.useDirectories(c); err != nil {
 		return nil, err
 	}
+	places, err := openPlaces(c, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	data.places.Store(places)
+	if err := data.Abuse.Load(ctx); err != nil {
+		return nil, err
+	}
 	if err := inbound.PrepareTempDir(s.tempDir); err != nil {
 		return nil, err
 	}
@@ -148,7 +156,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	s.relay.start()
 	s.background = []*background{
 		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.tellOfCertificates, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
-		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(s.keeper.Run),
+		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(data.refreshPlaces), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(data.watchAbuse), startBackground(s.keeper.Run),
 		s.followRevocations(revoked), startBackground(s.endExpired),
 	}
 	if s.indexing {
