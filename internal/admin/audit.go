@@ -104,6 +104,8 @@ func about(request any) (subject, detail string, changes bool) {
 		return subject, settingsText(r), r != (POP3Settings{})
 	case SecureOrder:
 		return r.Address, "", !r.DryRun
+	case UndeleteOrder:
+		return r.Name, strings.TrimSpace(r.Mailbox + " " + r.To), r.Restore
 	case QueueOrder:
 		return "", strings.TrimSpace(r.Operation + " " + settingsText(r.Filter) + " " + r.Route), !r.DryRun
 	}

@@ -43,6 +43,8 @@ func TestAuditOfReading(t *testing.T) {
 		{Retention{Address: "alice@example.test"}, `["alice@example.test","{\"days\":null}",false]`},
 		{AccountRename{Address: "alice@example.test", To: "a@example.test"}, `["alice@example.test","a@example.test",true]`},
 		{POP3Settings{Address: "alice@example.test"}, `["alice@example.test","{\"address\":\"\"}",false]`},
+		{UndeleteOrder{Name: "alice@example.test", Mailbox: "Trash", To: "INBOX", Restore: true}, `["alice@example.test","Trash INBOX",true]`},
+		{UndeleteOrder{Name: "alice@example.test"}, `["alice@example.test","",false]`},
 		{QueueOrder{Operation: "delete", DryRun: true}, `["","delete {}",false]`},
 	} {
 		subject, detail, changes := about(tc.request)

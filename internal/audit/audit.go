@@ -39,6 +39,9 @@ type Log struct {
 	sinks  []*sink
 }
 
+// Itself stands in By for what the server has done of its own accord.
+const Itself = "this server"
+
 // kinds are those of events in the trail, by the word that people look for them with.
 var kinds = []struct {
 	name  string

@@ -6,6 +6,7 @@ import (
 
 	"posthorn/internal/fault"
 	"posthorn/internal/imapwire"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
 
@@ -28,6 +29,9 @@ func (s *session) move(ctx context.Context, c *command) error {
 		return err
 	}
 	result, err := s.transfer(ctx, c, store.Transfer.Move)
+	if err == nil && result.abroad && len(result.From) > 0 {
+		s.deleted(obs.Expunged, s.box.place, len(result.From)) // for whoever had them
+	}
 	if code := result.code(); err == nil && code != "" {
 		s.line("* OK [", code, "] Moved")
 	}
@@ -37,6 +41,7 @@ func (s *session) move(ctx context.Context, c *command) error {
 // transferred is what a COPYUID tells.
 type transferred struct {
 	uidValidity uint32
+	abroad      bool // into another account
 	store.Copied
 }
 
@@ -79,6 +84,7 @@ func (s *session) transfer(ctx context.Context, c *command, how transfer) (resul
 	var into store.MailboxID
 	from, wanted := s.box, s.box.view.count(sel.uids)
 	accounts := []store.AccountID{from.account.ID(), p.account.ID()}
+	result.abroad = accounts[0] != accounts[1]
 	defer s.working(c)()
 	err = s.srv.store.Update(ctx, accounts, func(tx *store.MultiTx) error {
 		src, dst := tx.Account(from.account.ID()), tx.Account(p.account.ID())

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"posthorn/internal/imapwire"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
 
@@ -31,7 +32,9 @@ func (s *session) replace(ctx context.Context, c *command) error {
 		return err
 	}
 	code, err := s.deliver(ctx, &up)
-	if err == nil { // RFC 8508 §4.3: before the EXPUNGE
+	if err == nil {
+		s.deleted(obs.Expunged, up.replaces.box.place, 1)
+		// RFC 8508 §4.3: before the EXPUNGE.
 		s.line("* OK [", code, "] Replacement message ready")
 	}
 	return err

@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 
 	"posthorn/internal/audit"
+	"posthorn/internal/directory"
 	"posthorn/internal/login"
 	"posthorn/internal/obs"
 )
@@ -24,4 +26,11 @@ func (l logins) Record(_ context.Context, a *login.Attempt) {
 		e.TLS = tls.VersionName(a.Peer.TLS.Version)
 	}
 	l.audit.Record(e)
+}
+
+// deletedByAge writes down what was deleted because its days are over.
+func (d *Data) deletedByAge(a *directory.Account, folder string, messages, days int) {
+	d.Audit.Record(&obs.Event{
+		Kind: obs.Expunged, User: a.Address.String(), Folder: folder, Count: messages, Detail: fmt.Sprintf("after %d days", days),
+	})
 }

@@ -64,20 +64,22 @@ func (m maildrops) Shortest(ctx context.Context) (days int, differ bool, err err
 // kept any more.
 func (d *Data) expireMail(ctx context.Context) error {
 	m := maildrops{d.Directory, d.config.Load().POP3.Expire}
-	due := map[store.AccountID]pop3d.Settings{}
+	var due []directory.Account
 	err := d.Directory.Accounts(ctx, func(a directory.Account) bool {
-		if s := m.of(&a); s.Expire > 0 {
-			due[store.AccountID(a.ID)] = s
+		if m.of(&a).Expire > 0 {
+			due = append(due, a)
 		}
 		return true
 	})
-	for id, s := range due {
+	for i := range due {
 		if err != nil {
 			break
 		}
+		a, s := &due[i], m.of(&due[i])
 		var n int
-		if n, err = pop3d.Expire(ctx, d.Store.Account(id), s, time.Now()); n > 0 {
-			d.trail.Log.InfoContext(ctx, "fetched mail has expired", "account", id, "messages", n, "days", s.Expire)
+		if n, err = pop3d.Expire(ctx, d.Store.Account(store.AccountID(a.ID)), s, time.Now()); n > 0 {
+			d.trail.Log.InfoContext(ctx, "fetched mail has expired", "account", a.Address.String(), "messages", n, "days", s.Expire)
+			d.deletedByAge(a, cmp.Or(s.Folder, store.Inbox), n, s.Expire)
 		}
 	}
 	return err

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 
+	"posthorn/internal/audit"
+	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
 
@@ -29,6 +31,7 @@ func (d *Data) removeAccounts(ctx context.Context) error {
 		}
 		d.trail.Log.InfoContext(ctx, "an account that was deleted is removed for good",
 			"account", account.Address.String(), "deleted", account.Deleted)
+		d.Audit.Record(&obs.Event{Kind: obs.Administered, By: audit.Itself, Action: "account/remove", User: account.Address.String()})
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/audit"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/config"
 	"posthorn/internal/directory"
@@ -61,6 +62,10 @@ func TestRemoveAccounts(t *testing.T) {
 	have := shardsOf(t, engine)
 	if slices.Contains(have, "a/1") || slices.Contains(have, "s/1") || slices.Contains(have, "shares") || !slices.Contains(have, "a/2") || !slices.Contains(have, "s/2") {
 		t.Errorf("a month later there are %v", have)
+	}
+	entries, _, err := d.Audit.Search(ctx, audit.Query{Who: addresses[0].String()})
+	if err != nil || len(entries) != 1 || entries[0].By != audit.Itself || entries[0].Operation != "account/remove" {
+		t.Errorf("in the audit trail: %+v, %v", entries, err)
 	}
 	_, err = d.Directory.UndeleteAccount(ctx, addresses[0], addr.Address{})
 	if !fault.Is(err, fault.NotFound) {

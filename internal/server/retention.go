@@ -51,6 +51,7 @@ func (d *Data) deleteOldOf(ctx context.Context, a *directory.Account, now time.T
 		if n > 0 {
 			d.trail.Log.InfoContext(ctx, "messages were deleted, as their account wants",
 				"account", a.Address.String(), "mailbox", m.Name, "messages", n, "days", days)
+			d.deletedByAge(a, m.Name, n, days)
 		}
 		if err != nil {
 			return err

@@ -34,4 +34,8 @@ func TestRetention(t *testing.T) {
 			t.Errorf("with %v at %v there are %d messages, want %d", step.days, step.at, left, step.left)
 		}
 	}
+	found := ask(h, admin.SearchAudit, admin.AuditQuery{What: []string{"deletion"}}).Entries
+	if len(found) != 1 || found[0].User != "alice@example.test" || found[0].Folder != "INBOX" || found[0].Messages != 1 || found[0].Detail != "after 30 days" {
+		t.Errorf("in the audit trail: %+v", found)
+	}
 }
