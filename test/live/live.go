@@ -144,23 +144,35 @@ func (s *Server) choosePorts(t testing.TB, listeners []config.Listener, usual bo
 	return ports
 }
 
+// block is how many ports are claimed together, the first of them by listening on it.
+const block = 20
+
 // freePorts finds ports that nobody listens on, below those that the system gives
-// to clients: such a one could be taken before the server begins to listen.
+// to clients: such a one could be taken before the server begins to listen. They are the
+// test's own until it ends, also while the server is down: who wants others of the block
+// finds the first one taken.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for range 1000 {
-		if len(ports) == n {
-			return ports
-		}
-		port := 10_000 + rand.IntN(20_000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		first := 10_000 + block*rand.IntN(20_000/block)
+		claim, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first))
 		if err != nil {
 			continue // somebody has it
 		}
-		defer l.Close() // after all are chosen, so that none is chosen twice
-		ports = append(ports, port)
+		for ports = nil; len(ports) < n; ports = append(ports, first+1+len(ports)) {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+1+len(ports)))
+			if err != nil {
+				break
+			}
+			l.Close()
+		}
+		if len(ports) == n && n < block {
+			t.Cleanup(func() { claim.Close() })
+			return ports
+		}
+		claim.Close()
 	}
-	t.Fatal("there are no free ports")
+	t.Fatalf("there are no %d free ports", n)
 	return nil
 }
 
