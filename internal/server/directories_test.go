@@ -12,6 +12,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/config"
 	"posthorn/internal/credential"
+	"posthorn/internal/fault"
 )
 
 // Somebody in another directory gets mail before he has ever come, and comes in; when the
@@ -77,6 +78,62 @@ func TestOtherDirectory(t *testing.T) {
 	pop = greeted(t, s, config.POP3, "+OK")
 	pop.say("USER bob@example.test", "+OK")
 	pop.say("PASS builder", "-ERR [AUTH]")
+}
+
+// Who is gone from another directory is signed out; while that is down, nobody is.
+func TestGoneElsewhere(t *testing.T) {
+	c := testConfig(t, config.IMAP)
+	file := filepath.Join(t.TempDir(), "people.db")
+	fillPeople(t, file)
+	people := config.Directory{
+		Name: "people", Type: config.InSQLite, File: file, Query: "SELECT hash FROM people WHERE address = ?", Parameters: []string{"address"},
+		Remember: time.Nanosecond, Timeout: 5 * time.Second, Connections: 2,
+	}
+	c.Directories = []config.Directory{people}
+	s, _ := start(t, c)
+	if _, err := s.data.Directory.AddDomain(t.Context(), "example.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.data.Directory.AddAccount(t.Context(), addr.Address{Local: "alice", Domain: "example.test"}, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	bob, alice := greeted(t, s, config.IMAP, "* OK"), greeted(t, s, config.IMAP, "* OK")
+	bob.say("a LOGIN bob@example.test builder", "a OK")
+	alice.say("a LOGIN alice@example.test secret", "a OK")
+	lives := func(c *client) {
+		t.Helper()
+		s.endGone(t.Context())
+		c.say("b NOOP", "b OK")
+	}
+	lives(bob)
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	down := *c
+	down.Directories = []config.Directory{people} // opened anew, where nothing is
+	down.Directories[0].Name = "others"
+	if err := s.Reload(t.Context(), &down); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.data.Directory.Find(t.Context(), addr.Address{Local: "bob", Domain: "example.test"}); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("it is not down: %v", err)
+	}
+	lives(bob)
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
+	lives(bob)
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("DELETE FROM people"); err != nil {
+		t.Fatal(err)
+	}
+	s.endGone(t.Context())
+	bob.expect("* BYE You were signed out")
+	lives(alice)
 }
 
 // fillPeople makes a database with bob.

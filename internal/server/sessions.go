@@ -5,27 +5,32 @@ import (
 	"context"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/config"
 	"posthorn/internal/directory"
+	"posthorn/internal/fault"
 	"posthorn/internal/wire"
 )
 
-// overEvery is how often sessions are looked for whose app password has expired.
-const overEvery = time.Minute
+const (
+	// overEvery is how often sessions are looked for whose proof is over by now.
+	overEvery = time.Minute
+	// maxDown is how often other directories may fail to answer before they are left alone
+	// until the next time.
+	maxDown = 3
+)
 
 // followRevocations ends the sessions that are revoked, on whichever node that was done.
 func (s *Server) followRevocations(after uint64) *background {
 	return startBackground(func(ctx context.Context) {
 		s.data.Directory.Follow(ctx, after, func(r directory.Revocation) {
-			if ended := s.sessions.End(endingOf(r)); ended > 0 {
-				s.log.InfoContext(ctx, "sessions end", "user", cmp.Or(r.User, r.Session), "reason", r.Why, "sessions", ended)
-			}
+			s.tellEnded(ctx, cmp.Or(r.User, r.Session), r.Why, s.sessions.End(endingOf(r)))
 		})
 	})
 }
 
-// endExpired ends the sessions whose app password is over.
-func (s *Server) endExpired(ctx context.Context) {
+// endOver ends the sessions whose proof comes to its end without anybody doing anything.
+func (s *Server) endOver(ctx context.Context) {
 	every := time.NewTicker(overEvery)
 	defer every.Stop()
 	for {
@@ -33,10 +38,38 @@ func (s *Server) endExpired(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-every.C:
-			if ended := s.sessions.EndOver(now); ended > 0 {
-				s.log.InfoContext(ctx, "sessions end", "reason", "the app password is over", "sessions", ended)
+			s.tellEnded(ctx, "", "the app password is over", s.sessions.EndOver(now))
+			s.endGone(ctx)
+		}
+	}
+}
+
+// endGone ends the sessions of those whom another directory does not know any more. While
+// one is down, it has not forgotten anybody.
+func (s *Server) endGone(ctx context.Context) {
+	if len(s.data.Directory.Sources()) == 0 {
+		return
+	}
+	down := 0
+	for _, user := range s.sessions.Users() {
+		address, err := addr.Parse(user)
+		if err == nil {
+			_, err = s.data.Directory.Find(ctx, address)
+		}
+		switch {
+		case fault.Is(err, fault.NotFound):
+			s.tellEnded(ctx, user, "the account is gone", s.sessions.End(wire.Ending{User: user}))
+		case err != nil:
+			if down++; down == maxDown {
+				return
 			}
 		}
+	}
+}
+
+func (s *Server) tellEnded(ctx context.Context, user, why string, sessions int) {
+	if sessions > 0 {
+		s.log.InfoContext(ctx, "sessions end", "user", user, "reason", why, "sessions", sessions)
 	}
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -114,6 +115,17 @@ func (s *Sessions) List(user string) (all []Session) {
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b Session) int { return a.Since.Compare(b.Since) })
 	return all
+}
+
+// Users are those who are logged in, in no order.
+func (s *Sessions) Users() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]struct{}{}
+	for key := range s.users {
+		all[key.user] = struct{}{}
+	}
+	return slices.Collect(maps.Keys(all))
 }
 
 // End has sessions say goodbye as soon as they are not at a command, and closed then, or after
