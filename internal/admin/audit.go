@@ -13,6 +13,7 @@ import (
 
 	"posthorn/internal/audit"
 	"posthorn/internal/obs"
+	"posthorn/internal/roster"
 )
 
 // AuditQuery is what is looked for in the audit trail: what meets all of it.
@@ -106,10 +107,23 @@ func about(request any) (subject, detail string, changes bool) {
 		return r.Address, "", !r.DryRun
 	case UndeleteOrder:
 		return r.Name, strings.TrimSpace(r.Mailbox + " " + r.To), r.Restore
+	case RosterOrder:
+		return "", r.File, !r.DryRun
+	case roster.Change:
+		return r.Name, settingsOf(r), true
 	case QueueOrder:
 		return "", strings.TrimSpace(r.Operation + " " + settingsText(r.Filter) + " " + r.Route), !r.DryRun
 	}
 	return "", "", true
+}
+
+// settingsOf are those that a document has changed.
+func settingsOf(c roster.Change) string {
+	texts := make([]string, len(c.Settings))
+	for i, s := range c.Settings {
+		texts[i] = s.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 // settingsText is what is set of some settings, which have no secrets.

@@ -178,15 +178,6 @@ func (a *Admin) renameAccount(ctx context.Context, r AccountRename) (Account, er
 	return accountOf(account), err
 }
 
-func (a *Admin) exportAccounts(ctx context.Context, _ Nothing) ([]Credentials, error) {
-	all := []Credentials{}
-	err := a.o.Directory.Accounts(ctx, func(account directory.Account) bool {
-		all = append(all, Credentials{Address: account.Address.String(), Password: account.Hash()})
-		return true
-	})
-	return all, err
-}
-
 func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {
 	address, err := addr.Parse(r.Name)
 	if err != nil {

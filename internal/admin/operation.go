@@ -1,5 +1,7 @@
 package admin
 
+import "posthorn/internal/roster"
+
 // Operation is one thing that can be asked for.
 type Operation[Request, Response any] struct {
 	path string
@@ -43,7 +45,7 @@ var (
 	UndeleteAccount = Operation[AccountRename, Account]{"account/undelete"}
 	ListDeleted     = Operation[Nothing, []Account]{"account/deleted"}
 	RenameAccount   = Operation[AccountRename, Account]{"account/rename"}
-	ExportAccounts  = Operation[Nothing, []Credentials]{"account/export"}
+	ExportRoster    = Operation[Nothing, roster.Document]{"account/export"}
 	SetRetention    = Operation[Retention, Retention]{"account/retention"}
 	SetState        = Operation[AccountState, Account]{"account/state"}
 	SetMechanisms   = Operation[AccountMechanisms, Account]{"account/mechanisms"}
@@ -87,6 +89,8 @@ var (
 	RemoveBan = Operation[Name, Nothing]{"ban/remove"}
 
 	Undelete = Operation[UndeleteOrder, []Deleted]{"mail/undelete"}
+
+	ApplyRoster = Operation[RosterOrder, RosterChanges]{"apply"}
 
 	Verify = Operation[Nothing, Verified]{"verify"}
 	Repair = Operation[Nothing, Repaired]{"repair"}

@@ -23,7 +23,7 @@ var floors = map[string]int{
 	"internal/dnszone": 4, "internal/history": 4,
 
 	"internal/audit":   5,
-	"internal/deliver": 5, "internal/search": 5, "internal/login": 5, "internal/notice": 5,
+	"internal/deliver": 5, "internal/search": 5, "internal/login": 5, "internal/notice": 5, "internal/roster": 5,
 
 	"internal/inbound": 6, "internal/outbound": 6,
 
@@ -78,7 +78,7 @@ var outside = map[string][]string{
 	"github.com/prometheus/client_golang":     {"internal/obs/metrics"},
 	"golang.org/x/crypto":                     {"internal/credential", "internal/sasl"},
 	"golang.org/x/net":                        {"internal/addr", "internal/dmarc"},
-	"golang.org/x/sync":                       {"internal/directory", "internal/openid", "internal/store", "internal/server", "bench/relay"},
+	"golang.org/x/sync":                       {"internal/directory", "internal/openid", "internal/roster", "internal/store", "internal/server", "bench/relay"},
 	"golang.org/x/sys":                        {"internal/kv/pgkv/pgtest", "internal/service"},
 	"golang.org/x/term":                       {"internal/obs", "internal/cli"},
 	"golang.org/x/text":                       {"internal/addr", "internal/casemap", "internal/credential", "internal/directory", "internal/message", "internal/store", "test/peers"},

@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +16,7 @@ import (
 
 type accountCommand struct {
 	Add     accountAdd     `cmd:"" help:"Make an account."`
-	Import  accountImport  `cmd:"" help:"Make many accounts from a CSV file."`
+	Import  accountImport  `cmd:"" help:"Make many accounts from a file: CSV, or JSON as export writes it."`
 	List    accountList    `cmd:"" help:"List all accounts."`
 	Show    accountShow    `cmd:"" help:"Show an account and its mailboxes."`
 	Passwd  accountPasswd  `cmd:"" help:"Change an account's password."`
@@ -27,7 +27,7 @@ type accountCommand struct {
 	Logins  accountLogins  `cmd:"" help:"Show who logged in to an account, and who failed to."`
 	POP3    accountPOP3    `cmd:"" name:"pop3" help:"Show or change what POP3 clients see of an account."`
 	Rename  accountRename  `cmd:"" help:"Give an account another address; its mail stays."`
-	Export  accountExport  `cmd:"" help:"Write all accounts with the hashes of their passwords, as import reads them."`
+	Export  accountExport  `cmd:"" help:"Write all accounts with the hashes of their passwords, as import and apply read them."`
 	Delete  accountDelete  `cmd:"" help:"Delete an account. For 30 days it can be brought back, with its mail."`
 
 	Undelete accountUndelete `cmd:"" help:"Bring an account back that was deleted."`
@@ -67,11 +67,23 @@ func (c *accountAdd) Run(e *environment) error {
 }
 
 type accountImport struct {
-	File string `arg:"" name:"csv" help:"File with lines of address,password; - is standard input. A password may also be a {SCHEME}hash."`
+	File string `arg:"" help:"File with lines of address,password, where a password may also be a {SCHEME}hash; or with JSON, as apply reads it. - is standard input."`
+}
+
+// Help is shown below the summary.
+func (c *accountImport) Help() string {
+	return "What is there already stays as it is. JSON brings domains and aliases, too."
 }
 
 func (c *accountImport) Run(e *environment) error {
-	accounts, err := c.read(e)
+	text, err := e.readAll(c.File)
+	if err != nil {
+		return err
+	}
+	if isJSON(c.File, text) {
+		return e.apply(c.File, text, admin.RosterOrder{AddOnly: true})
+	}
+	accounts, err := readCSV(text)
 	if err != nil {
 		return fault.New(fault.KindOf(err), "%s: nothing was imported:\n%w", c.File, err)
 	}
@@ -87,17 +99,8 @@ func (c *accountImport) Run(e *environment) error {
 	})
 }
 
-func (c *accountImport) read(e *environment) ([]admin.Credentials, error) {
-	in := e.In
-	if c.File != "-" {
-		file, err := os.Open(c.File)
-		if err != nil {
-			return nil, fault.New(fault.NotFound, "%w", err)
-		}
-		defer file.Close()
-		in = file
-	}
-	rows, err := directory.ReadCSV(in)
+func readCSV(text []byte) ([]admin.Credentials, error) {
+	rows, err := directory.ReadCSV(bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}

@@ -56,23 +56,30 @@ type accountExport struct{}
 
 // Help is shown below the summary.
 func (c *accountExport) Help() string {
-	return "The lines are address,password; with --json, objects. What can be tried against these hashes can be guessed: keep them as you keep passwords."
+	return "The lines are address,password. With --json everything is written: domains, settings, quotas and aliases, too. " +
+		"What can be tried against these hashes can be guessed: keep them as you keep passwords."
 }
 
 func (c *accountExport) Run(e *environment) error {
-	accounts, err := call(e, admin.ExportAccounts, admin.Nothing{})
+	all, err := call(e, admin.ExportRoster, admin.Nothing{})
 	if err != nil {
 		return err
 	}
 	var failed error
-	err = e.print(accounts, func(w io.Writer) {
-		lines := csv.NewWriter(w)
+	err = e.print(all, func(w io.Writer) {
+		lines, others := csv.NewWriter(w), 0
 		lines.Write([]string{"address", "password"}) // errors stay until Error
-		for _, a := range accounts {
+		for _, a := range all.Accounts {
+			if a.Directory != "" {
+				others++
+				continue
+			}
 			lines.Write([]string{a.Address, a.Password})
 		}
 		lines.Flush()
-		failed = lines.Error()
+		if failed = lines.Error(); others > 0 {
+			fmt.Fprintf(e.Err, "posthorn: %s of other directories left out; --json has them\n", count(others, "account", "accounts"))
+		}
 	})
 	if err != nil {
 		return err

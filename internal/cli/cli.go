@@ -51,6 +51,7 @@ type commands struct {
 	Account  accountCommand     `cmd:"" help:"Accounts: who has mailboxes and may log in."`
 	Domain   domainCommand      `cmd:"" help:"Domains: whose mail is taken."`
 	Alias    aliasCommand       `cmd:"" help:"Aliases: addresses whose mail goes to others."`
+	Apply    applyCommand       `cmd:"" help:"Make domains, accounts, aliases and quotas what a file says."`
 	Queue    queueCommand       `cmd:"" help:"The queue: mail that other servers still have to take."`
 	History  historyCommand     `cmd:"" help:"What happened to messages, and why."`
 	Audit    auditCommand       `cmd:"" help:"Who logged in, what was changed and deleted, and by whom."`

@@ -34,15 +34,17 @@ func newServer(t *testing.T, s *script) (configFile string) {
 }
 
 // playTwice plays a script with the server stopped and running; nobody can tell the
-// difference.
-func playTwice(t *testing.T, file string) {
+// difference. files are laid into its folder.
+func playTwice(t *testing.T, file string, files ...map[string]string) {
 	t.Run("stopped", func(t *testing.T) {
 		s := newScript(t)
+		s.lay(files...)
 		t.Setenv("POSTHORN_CONFIG", newServer(t, s))
 		golden(t, file, s.play(read(t, file)))
 	})
 	t.Run("running", func(t *testing.T) {
 		s := newScript(t)
+		s.lay(files...)
 		t.Setenv("POSTHORN_CONFIG", newServer(t, s))
 		server := runInBackground(t, "serve")
 		server.log.waitFor(t, `"msg":"ready"`, 1)

@@ -54,6 +54,17 @@ type script struct {
 
 func newScript(t *testing.T) *script { return &script{t: t, dir: t.TempDir()} }
 
+// lay writes files into the script's folder.
+func (s *script) lay(files ...map[string]string) {
+	for _, some := range files {
+		for name, text := range some {
+			if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+}
+
 // play carries the commands of a script out and returns it as it went.
 func (s *script) play(text string) string {
 	s.out.Reset()

@@ -125,6 +125,23 @@ func (d *Directory) discover(ctx context.Context, a addr.Address) (found bool, e
 	return err == nil, err
 }
 
+// Elsewhere says whether another directory has an address of ours that names nothing here.
+// It makes no account. Kind of error: Unavailable.
+func (d *Directory) Elsewhere(ctx context.Context, address addr.Address) (bool, error) {
+	if len(d.sources()) == 0 {
+		return false, nil
+	}
+	own, free, err := d.vacant(ctx, address)
+	if err != nil || !free {
+		return false, err
+	}
+	_, err = d.elsewhere(ctx, own)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // meet makes accounts for those among some addresses whom only other directories know, so
 // that something here can point to them.
 func (d *Directory) meet(ctx context.Context, all ...addr.Address) error {

@@ -16,7 +16,7 @@ import (
 // written together, in one commit.
 type Settings struct {
 	State     *State
-	Reason    *string  // of the state; with a State and without this there is none
+	Reason    *string  // of the state; another State comes without the reason of the one before
 	Language  *string  // see SetLanguage
 	Off       []string // mechanisms; empty: none
 	Retention map[string]int
@@ -70,9 +70,9 @@ func (s *Settings) put(r kv.Reader, a *Account, now time.Time) (err error) {
 			return fault.New(fault.Denied, "the operator has made %s %s; only he can change that", a.Address, a.State)
 		}
 		if a.State != *s.State {
-			a.Since = now
+			a.Since, a.Reason = now, ""
 		}
-		a.State, a.Reason, a.OfAdmin = *s.State, "", s.ofAdmin && *s.State != StateActive
+		a.State, a.OfAdmin = *s.State, s.ofAdmin && *s.State != StateActive
 		if a.State == StateActive {
 			a.Locked = time.Time{}
 		}
