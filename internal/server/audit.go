@@ -7,6 +7,7 @@ import (
 
 	"posthorn/internal/audit"
 	"posthorn/internal/directory"
+	"posthorn/internal/filter/bans"
 	"posthorn/internal/login"
 	"posthorn/internal/obs"
 )
@@ -33,4 +34,16 @@ func (d *Data) deletedByAge(a *directory.Account, folder string, messages, days 
 	d.Audit.Record(&obs.Event{
 		Kind: obs.Expunged, User: a.Address.String(), Folder: folder, Count: messages, Detail: fmt.Sprintf("after %d days", days),
 	})
+}
+
+// banned writes down that a network was banned, or is no longer, without anybody's order.
+func (d *Data) banned(ban bans.Ban) {
+	e := &obs.Event{
+		Kind: obs.Administered, By: audit.Itself, Action: "ban/add", Remote: ban.Network.Addr(),
+		Detail: fmt.Sprintf("%s until %s: %s", ban.Network, ban.Until.UTC().Format("2006-01-02 15:04 UTC"), ban.Reason),
+	}
+	if ban.Ended {
+		e.Action, e.Detail = "ban/end", ban.Network.String()
+	}
+	d.Audit.Record(e)
 }

@@ -125,7 +125,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 		Engine: engine, Queue: d.Queue, Directory: d.Directory, Site: d.noticeSite, Clock: time.Now, Logger: log,
 	})
 	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
-	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log})
+	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log, Tell: d.banned})
 	d.Abuse = abuse.New(abuse.Options{
 		Engine: engine, Logger: log, Country: func(ip netip.Addr) string { return d.places.Load().Country(ip) },
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posthorn/internal/admin"
+	"posthorn/internal/audit"
 	"posthorn/internal/config"
 )
 
@@ -82,6 +83,11 @@ func TestBans(t *testing.T) {
 		return ban, banned
 	})
 	until := bans[0].Until.UTC().Format("2006-01-02 15:04 UTC")
+	await(t, "the ban is not in the audit trail", func() (any, bool) {
+		found := ask(h, admin.SearchAudit, admin.AuditQuery{IP: "192.0.2.1", What: []string{"change"}}).Entries
+		return found, len(found) == 1 && found[0].By == audit.Itself && found[0].Operation == "ban/add" &&
+			found[0].Detail == "192.0.2.1/32 until "+until+": 3 wrong passwords within the hour"
+	})
 	for p, greeting := range map[config.Protocol]string{
 		config.POP3: "-ERR [SYS/TEMP] ", config.IMAP: "* BYE ", config.SMTP: "421 4.7.0 mail.example.test ",
 	} {

@@ -7,7 +7,7 @@
 // network is longer.
 //
 // Flow: Punish queues a network -> Run writes its ban -> the engine tells all nodes, whose
-// Run reads the records anew.
+// Run reads the records anew, and looks for bans that have ended.
 //
 // Invariants: the loopback is never banned; every ban ends; there is never more than
 // most automatic ones, so that nobody fills the memory with them.
@@ -34,6 +34,7 @@ const (
 	longest  = 7 * 24 * time.Hour
 	memory   = 30 * 24 * time.Hour // after the end of a ban
 	tidyEach = time.Hour
+	lookEach = time.Minute // for bans that have ended
 
 	longestReason = 200 // bytes
 )
@@ -45,6 +46,7 @@ type Ban struct {
 	Since   time.Time    `json:"since"`
 	Until   time.Time    `json:"until"`
 	Strikes int          `json:"strikes,omitempty"` // how often it was banned of late; 0: by an operator
+	Ended   bool         `json:"ended,omitempty"`   // and that has been told
 }
 
 // Options configure a Book. Engine is required.
@@ -52,6 +54,9 @@ type Options struct {
 	Engine kv.Engine
 	Logger *slog.Logger
 	Clock  func() time.Time // default: time.Now
+	// Tell hears of each ban that nobody has ordered, and of each that ends by itself, which
+	// is Ended then: once, on one of the nodes. Default: nobody does.
+	Tell func(Ban)
 }
 
 // Book is the bans that there are. All methods may be called from any goroutine.
@@ -64,6 +69,7 @@ type Book struct {
 	mu      sync.RWMutex // guards what follows
 	bans    map[netip.Prefix]Ban
 	lengths [2][]int // of the networks in it: of IPv4, IPv6
+	over    bool     // there are bans that have ended, of which that was not told
 }
 
 type punishment struct {
@@ -79,6 +85,9 @@ func New(o Options) *Book {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Tell == nil {
+		o.Tell = func(Ban) {}
 	}
 	b := &Book{o: o, queue: make(chan punishment, waiting)}
 	b.empty.Store(true)
@@ -135,7 +144,7 @@ func (b *Book) Punish(ip netip.Addr, reason string, first time.Duration) {
 // Add bans a network until a time, or changes its ban. Kind of error: Invalid.
 func (b *Book) Add(ctx context.Context, ban Ban) error {
 	now := b.o.Clock()
-	ban.Network, ban.Since, ban.Strikes = ban.Network.Masked(), now, 0
+	ban.Network, ban.Since, ban.Strikes, ban.Ended = ban.Network.Masked(), now, 0, false
 	switch {
 	case !ban.Network.IsValid():
 		return fault.New(fault.Invalid, "bans: that is no network")

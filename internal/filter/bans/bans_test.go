@@ -1,7 +1,10 @@
 package bans
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,5 +129,60 @@ func TestOperate(t *testing.T) {
 		if all, err := b.List(ctx); err != nil || len(all) != 0 || banned(b, "192.0.2.9") != 0 {
 			t.Errorf("%v, %v", all, err)
 		}
+	})
+}
+
+// TestTold: of a ban that nobody has ordered one node tells, once; and of every ban that
+// ends by itself.
+func TestTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := memkv.New(memkv.Options{Rerun: true})
+		var mu sync.Mutex
+		var told []string
+		node := func() *Book {
+			b := New(Options{Engine: engine, Tell: func(ban Ban) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, fmt.Sprint(ban.Network, " ", ban.Reason, " ", ban.Ended))
+			}})
+			go b.Run(t.Context())
+			synctest.Wait()
+			return b
+		}
+		b, ctx := node(), t.Context()
+		node()
+		expect := func(when string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(told)
+			if !slices.Equal(told, want) {
+				t.Errorf("%s: told %q, want %q", when, told, want)
+			}
+			told = nil
+		}
+		b.Punish(ip("192.0.2.1"), "guesses", 10*time.Minute)
+		for _, network := range []string{"203.0.113.0/24", "198.51.100.0/24"} {
+			if err := b.Add(ctx, Ban{Network: netip.MustParsePrefix(network), Reason: "spam", Until: time.Now().Add(10 * time.Minute)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect("banned", "192.0.2.1/32 guesses false")
+		if err := b.Remove(ctx, netip.MustParsePrefix("198.51.100.0/24")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(9 * time.Minute)
+		expect("before the end")
+		node() // and a restart
+		time.Sleep(2 * time.Minute)
+		node()
+		expect("after the end", "192.0.2.1/32 guesses true", "203.0.113.0/24 spam true")
+		time.Sleep(time.Hour)
+		expect("later")
+		b.Punish(ip("192.0.2.1"), "guesses again", 10*time.Minute)
+		expect("banned again", "192.0.2.1/32 guesses again false")
+		time.Sleep(41 * time.Minute)
+		expect("after that", "192.0.2.1/32 guesses again true")
 	})
 }

@@ -68,8 +68,9 @@ func (b *Book) Run(ctx context.Context) {
 		default:
 		}
 	})()
-	tidy := time.NewTicker(tidyEach)
+	tidy, look := time.NewTicker(tidyEach), time.NewTicker(lookEach)
 	defer tidy.Stop()
+	defer look.Stop()
 	b.refresh(ctx)
 	for {
 		var err error
@@ -80,6 +81,8 @@ func (b *Book) Run(ctx context.Context) {
 			b.refresh(ctx)
 		case p := <-b.queue:
 			err = b.punish(ctx, p)
+		case <-look.C:
+			err = b.end(ctx)
 		case <-tidy.C:
 			err = b.tidy(ctx)
 		}
@@ -102,8 +105,10 @@ func (b *Book) refresh(ctx context.Context) {
 	}
 	bans, now := make(map[netip.Prefix]Ban, len(all)), b.o.Clock()
 	var lengths [2][]int
+	over := false
 	for _, ban := range all {
 		if !now.Before(ban.Until) {
+			over = over || !ban.Ended
 			continue
 		}
 		bans[ban.Network] = ban
@@ -112,7 +117,7 @@ func (b *Book) refresh(ctx context.Context) {
 		}
 	}
 	b.mu.Lock()
-	b.bans, b.lengths = bans, lengths
+	b.bans, b.lengths, b.over = bans, lengths, over
 	b.mu.Unlock()
 	b.empty.Store(len(bans) == 0)
 }
@@ -153,6 +158,7 @@ func (b *Book) punish(ctx context.Context, p punishment) error {
 	for _, ban := range made {
 		if err == nil {
 			b.o.Logger.WarnContext(ctx, "network banned", "network", ban.Network.String(), "reason", ban.Reason, "until", ban.Until, "times", ban.Strikes)
+			b.o.Tell(ban)
 		}
 	}
 	return err
@@ -167,7 +173,50 @@ func (ban Ban) next(p punishment, now time.Time) Ban {
 	for range strikes - 1 {
 		length = min(length*growth, longest)
 	}
-	return Ban{p.network, p.reason, now, now.Add(length), strikes}
+	return Ban{Network: p.network, Reason: p.reason, Since: now, Until: now.Add(length), Strikes: strikes}
+}
+
+// end tells which bans have ended.
+func (b *Book) end(ctx context.Context) error {
+	now := b.o.Clock()
+	b.mu.RLock()
+	over := b.over
+	for _, ban := range b.bans {
+		over = over || !now.Before(ban.Until)
+	}
+	b.mu.RUnlock()
+	if !over {
+		return nil
+	}
+	all, err := b.read(ctx)
+	if err != nil {
+		return err
+	}
+	var ended []Ban
+	err = b.change(ctx, func(w kv.Writer) error {
+		ended = ended[:0]
+		for _, ban := range all {
+			if ban.Ended || now.Before(ban.Until) {
+				continue
+			}
+			ban, found, err := get(w, ban.Network)
+			if err == nil && found && !ban.Ended && !now.Before(ban.Until) { // no other node has told
+				ban.Ended = true
+				ended = append(ended, ban)
+				err = put(w, ban)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, ban := range ended {
+		if err == nil {
+			b.o.Tell(ban)
+		}
+	}
+	return err
 }
 
 // tidy forgets the bans that ended long ago.
