@@ -45,27 +45,7 @@ func md5Crypt(magic string, password, salt []byte) []byte {
 			first.Write(password[:1])
 		}
 	}
-	a := first.Sum(nil)
-	for i := range md5Rounds {
-		h := md5.New()
-		if i%2 != 0 {
-			h.Write(password)
-		} else {
-			h.Write(a)
-		}
-		if i%3 != 0 {
-			h.Write(salt)
-		}
-		if i%7 != 0 {
-			h.Write(password)
-		}
-		if i%2 != 0 {
-			h.Write(a)
-		} else {
-			h.Write(password)
-		}
-		a = h.Sum(a[:0])
-	}
+	a := stretch(md5.New, first.Sum(nil), password, salt, md5Rounds)
 	var out []byte
 	for _, group := range [][3]int{{0, 6, 12}, {1, 7, 13}, {2, 8, 14}, {3, 9, 15}, {4, 10, 5}} {
 		out = crypt64(out, 4, a[group[0]], a[group[1]], a[group[2]])

@@ -67,28 +67,33 @@ func (c *shaCrypt) hash(password, salt []byte, rounds int) []byte {
 	}
 	s := repeat(ds.Sum(nil), len(salt))
 
-	// Step 21: the rounds.
+	return c.encode(stretch(c.new, a, p, s, rounds)) // steps 21 and 22
+}
+
+// stretch is the rounds, which are those of MD5-CRYPT, too: the digest is hashed again and
+// again, with the password and the salt beside it in an order that is never the same for long.
+func stretch(digest func() hash.Hash, a, password, salt []byte, rounds int) []byte {
 	for i := range rounds {
-		h := c.new()
+		h := digest()
 		if i%2 != 0 {
-			h.Write(p)
+			h.Write(password)
 		} else {
 			h.Write(a)
 		}
 		if i%3 != 0 {
-			h.Write(s)
+			h.Write(salt)
 		}
 		if i%7 != 0 {
-			h.Write(p)
+			h.Write(password)
 		}
 		if i%2 != 0 {
 			h.Write(a)
 		} else {
-			h.Write(p)
+			h.Write(password)
 		}
 		a = h.Sum(a[:0])
 	}
-	return c.encode(a)
+	return a
 }
 
 // first is the digest A of steps 1-12.
@@ -113,7 +118,7 @@ func (c *shaCrypt) first(password, salt []byte) []byte {
 	return da.Sum(nil)
 }
 
-// encode is step 22: the digest's bytes in an order of their own. Each group takes
+// encode gives the digest's bytes in an order of their own. Each group takes
 // three bytes, a third of all apart; one or two are left.
 func (c *shaCrypt) encode(digest []byte) []byte {
 	out := make([]byte, 0, c.size)
