@@ -76,18 +76,10 @@ func isHostPort(s string) error {
 
 // certificates are the tables about certificates for some names.
 func (c *Config) certificates() array {
-	list := array{
-		name: "certificate", after: "tls", normal: new(TLS).fields(),
+	return arrayOf(array{
+		name: "certificate", after: "tls",
 		doc: "Certificates for other names: one table for each. A client is shown the one that is for the name that it asks for; [tls] is for all others.",
-		add: func() []field {
-			c.OtherTLS = append(c.OtherTLS, TLS{})
-			return c.OtherTLS[len(c.OtherTLS)-1].fields()
-		},
-	}
-	for i := range c.OtherTLS {
-		list.tables = append(list.tables, c.OtherTLS[i].fields())
-	}
-	return list
+	}, &c.OtherTLS, empty, (*TLS).fields)
 }
 
 // fields are the keys of a [[certificate]].

@@ -51,19 +51,10 @@ func defaultDirectory() Directory {
 
 // directories are the tables about where else accounts are.
 func (c *Config) directories() array {
-	normal := defaultDirectory()
-	list := array{
-		name: "directory", after: "openid", normal: normal.fields(),
+	return arrayOf(array{
+		name: "directory", after: "openid",
 		doc: "Who is not among the accounts here may be in another directory: one table for each, asked in this order. The domains must be ours.",
-		add: func() []field {
-			c.Directories = append(c.Directories, defaultDirectory())
-			return c.Directories[len(c.Directories)-1].fields()
-		},
-	}
-	for i := range c.Directories {
-		list.tables = append(list.tables, c.Directories[i].fields())
-	}
-	return list
+	}, &c.Directories, defaultDirectory, (*Directory).fields)
 }
 
 // fields are the keys of a [[directory]].

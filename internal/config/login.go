@@ -78,18 +78,10 @@ func isIssuer(s string) error {
 
 // certificateUsers are the tables about whom certificates stand for.
 func (c *Config) certificateUsers() array {
-	list := array{
-		name: "certificate_user", after: "openid", normal: new(CertificateUser).fields(),
+	return arrayOf(array{
+		name: "certificate_user", after: "openid",
 		doc: "Whose a client's certificate is: one table for each. Those that are not here are whose address is in them (rfc822Name).",
-		add: func() []field {
-			c.CertificateUsers = append(c.CertificateUsers, CertificateUser{})
-			return c.CertificateUsers[len(c.CertificateUsers)-1].fields()
-		},
-	}
-	for i := range c.CertificateUsers {
-		list.tables = append(list.tables, c.CertificateUsers[i].fields())
-	}
-	return list
+	}, &c.CertificateUsers, empty, (*CertificateUser).fields)
 }
 
 // fields are the keys of a [[certificate_user]].

@@ -110,19 +110,10 @@ func rate(name string, p *int, doc string) field {
 // allowances are the tables about single users. What a table leaves out is as for
 // everybody, which has been read by then.
 func (c *Config) allowances() array {
-	normal := c.allowance()
-	list := array{
-		name: "allowance", after: "abuse", normal: normal.fields(),
+	return arrayOf(array{
+		name: "allowance", after: "abuse",
 		doc: "What some users may submit: one table for those who may do more, or less, than everybody. A key that is left out is as in [limits] and [abuse].",
-		add: func() []field {
-			c.Allowances = append(c.Allowances, c.allowance())
-			return c.Allowances[len(c.Allowances)-1].fields()
-		},
-	}
-	for i := range c.Allowances {
-		list.tables = append(list.tables, c.Allowances[i].fields())
-	}
-	return list
+	}, &c.Allowances, c.allowance, (*Allowance).fields)
 }
 
 // fields are the keys of an [[allowance]].

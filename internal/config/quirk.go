@@ -16,18 +16,10 @@ type Quirk struct {
 
 // quirks are the tables about clients and accounts that IMAP is plainer for.
 func (c *Config) quirks() array {
-	list := array{
-		name: "quirk", after: "abuse", normal: new(Quirk).fields(),
+	return arrayOf(array{
+		name: "quirk", after: "abuse",
 		doc: "IMAP extensions that some do without, or have besides: one table for each client that trips over something. Without client and account it is for everybody. doc/clients.md knows some.",
-		add: func() []field {
-			c.Quirks = append(c.Quirks, Quirk{})
-			return c.Quirks[len(c.Quirks)-1].fields()
-		},
-	}
-	for i := range c.Quirks {
-		list.tables = append(list.tables, c.Quirks[i].fields())
-	}
-	return list
+	}, &c.Quirks, empty, (*Quirk).fields)
 }
 
 // fields are the keys of a [[quirk]].

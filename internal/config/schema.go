@@ -175,30 +175,34 @@ type array struct {
 	add    func() []field // adds one
 }
 
+// arrayOf makes a the array of the tables that a list is: each has the fields of an element,
+// and what it leaves out is as in a fresh one.
+func arrayOf[T any](a array, list *[]T, fresh func() T, fields func(*T) []field) array {
+	normal := fresh()
+	a.normal = fields(&normal)
+	a.add = func() []field {
+		*list = append(*list, fresh())
+		return fields(&(*list)[len(*list)-1])
+	}
+	for i := range *list {
+		a.tables = append(a.tables, fields(&(*list)[i]))
+	}
+	return a
+}
+
+// empty is an element of which nothing is said.
+func empty[T any]() (none T) { return none }
+
 // arrays are the file's lists of tables, bound to this Config.
 func (c *Config) arrays() []array {
-	listeners := array{
-		name: "listener", needed: true, doc: "One table for each address that is listened on.", normal: new(Listener).fields(),
-		add: func() []field {
-			c.Listeners = append(c.Listeners, Listener{})
-			return c.Listeners[len(c.Listeners)-1].fields()
-		},
-	}
-	for i := range c.Listeners {
-		listeners.tables = append(listeners.tables, c.Listeners[i].fields())
-	}
-	normal := defaultRoute()
-	routes := array{
-		name: "route", after: "queue", normal: normal.fields(),
+	listeners := arrayOf(array{
+		name: "listener", needed: true,
+		doc: "One table for each address that is listened on.",
+	}, &c.Listeners, empty, (*Listener).fields)
+	routes := arrayOf(array{
+		name: "route", after: "queue",
 		doc: "Where mail for other servers goes if not to those that its domain names in DNS: one table for each way. The one whose domain fits best counts.",
-		add: func() []field {
-			c.Routes = append(c.Routes, defaultRoute())
-			return c.Routes[len(c.Routes)-1].fields()
-		},
-	}
-	for i := range c.Routes {
-		routes.tables = append(routes.tables, c.Routes[i].fields())
-	}
+	}, &c.Routes, defaultRoute, (*Route).fields)
 	return []array{listeners, c.certificates(), c.certificateUsers(), c.directories(), routes, c.allowances(), c.quirks()}
 }
 
