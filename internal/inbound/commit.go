@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"posthorn/internal/deliver"
+	"posthorn/internal/filter/abuse"
 	"posthorn/internal/obs"
 	"posthorn/internal/store"
 )
@@ -52,15 +53,15 @@ func (c *Content) commit(ctx context.Context) error {
 	if err := c.tx.decide(&c.findings); err != nil {
 		return err
 	}
-	c.tx.suspect(ctx)
+	c.tx.suspect(ctx, m.Size)
 	c.tx.signature = c.sign(ctx, m)
 	return c.tx.deliver(ctx, m)
 }
 
 // suspect puts the message into the queue on hold, for all of its recipients, if its
 // sender's account may be stolen.
-func (t *Transaction) suspect(ctx context.Context) {
-	if t.suspected = t.session.suspect(ctx, len(t.recipients), 0); t.suspected == "" {
+func (t *Transaction) suspect(ctx context.Context, size int64) {
+	if t.suspected = t.session.suspect(ctx, abuse.Act{Recipients: len(t.recipients), Size: size}); t.suspected == "" {
 		return
 	}
 	for i := range t.recipients {

@@ -71,6 +71,7 @@ func (s *Session) gatherSender(f *Findings, from addr.Address) {
 		s.client(f, ClientMessages, (*rates.Table).Take)
 	}
 	s.userDoes(f, UserMessages)
+	f.HeldFull = s.user != "" && s.acceptor.o.Abuse.Full(uint64(s.account))
 }
 
 // gatherRecipient finds out about a recipient.
@@ -98,19 +99,16 @@ func (s *Session) guessed(ctx context.Context, f *Findings) {
 	if s.peer.Role == MX {
 		s.client(&Findings{}, UnknownRecipients, (*rates.Table).Take)
 	}
-	s.suspect(ctx, 1, 1)
+	s.suspect(ctx, abuse.Act{Recipients: 1, Refused: 1})
 }
 
 // suspect counts what the user submits, and says whether, and why, it is held for now.
-func (s *Session) suspect(ctx context.Context, recipients, refused int) abuse.Rule {
+func (s *Session) suspect(ctx context.Context, act abuse.Act) abuse.Rule {
 	o := &s.acceptor.o
 	if s.user == "" {
 		return ""
 	}
-	act := abuse.Act{
-		Account: uint64(s.account), Address: s.user, Remote: s.peer.Remote,
-		Recipients: recipients, Refused: refused, Limits: o.Policy.suspicion(&s.facts),
-	}
+	act.Account, act.Address, act.Remote, act.Limits = uint64(s.account), s.user, s.peer.Remote, o.Policy.suspicion(&s.facts)
 	if s.facts.Exempt {
 		act.Limits = &abuse.Limits{}
 	}

@@ -130,6 +130,7 @@ type Findings struct {
 	Denied   *lists.Entry  // what is looked at now is on the list of the denied
 	Exceeded Rate          // so much of that has happened that no more may for now
 	Wait     time.Duration // until it may again
+	HeldFull bool          // so much of the user's mail is held that no more is taken
 
 	Sender       addr.Address // zero: the null reverse-path
 	SenderOwned  bool         // it belongs to the account that is authenticated

@@ -104,6 +104,7 @@ func TestDecide(t *testing.T) {
 		{"recipients", exceeded(ClientRecipients, 0), RuleRecipientRate, "450 4.7.1 Too many recipients from your address"},
 		{"unknown recipients", exceeded(UnknownRecipients, time.Hour-time.Second), RuleUnknownRecipientRate, "421 4.7.0 Too many recipients that do not exist, from your address: at most 50 a minute; come back in 60 minutes"},
 		{"unknown recipients, this one too", Findings{Exceeded: UnknownRecipients, Recipient: to(Unknown)}, RuleUnknownRecipientRate, "421"},
+		{"much of him is held", Findings{HeldFull: true}, RuleTooMuchHeld, "450 4.7.1 Your mail is held"},
 		{"user's messages", exceeded(UserMessages, 0), RuleUserMessageRate, "450 4.7.1 Too many messages of yours: at most 60 an hour"},
 		{"user's recipients", exceeded(UserRecipients, 0), RuleUserRecipientRate, "450 4.7.1 Too many recipients of yours"},
 

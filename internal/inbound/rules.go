@@ -23,6 +23,7 @@ const (
 	RuleSenderDenied         Rule = "sender-denied"
 	RuleMessageRate          Rule = "message-rate"
 	RuleUserMessageRate      Rule = "user-message-rate"
+	RuleTooMuchHeld          Rule = "too-much-held"
 	RuleTooManyRecipients    Rule = "too-many-recipients"
 	RuleRelayDenied          Rule = "relay-denied"
 	RuleOutboundUnavailable  Rule = "outbound-unavailable"
@@ -133,6 +134,11 @@ var rules = []rule{
 	{
 		name: RuleUserMessageRate, code: 450, enhanced: smtpwire.EnhancedCode{4, 7, 1},
 		broken: exceeded(UserMessages), explain: tooMany("messages of yours"),
+	},
+	{
+		name: RuleTooMuchHeld, code: 450, enhanced: smtpwire.EnhancedCode{4, 7, 1},
+		broken: func(_ *Policy, f *Findings) bool { return f.HeldFull },
+		text:   "Your mail is held, since somebody may have stolen your password, and there is too much of it; ask your administrator",
 	},
 	{
 		// RFC 5321 §4.5.3.1.10: those already accepted stay, the rest comes in another transaction.

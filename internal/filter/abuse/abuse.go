@@ -10,6 +10,7 @@
 //
 // Invariants: what is held, and why, is in the engine before the message is acknowledged,
 // survives restarts and holds on all nodes; who is told of it is told until that has worked.
+// Of one account a gibibyte is held (Full).
 // What is counted is in memory, on each node for itself, and bounded; only which countries an
 // account has been in is kept. A nil Watch holds nothing.
 //

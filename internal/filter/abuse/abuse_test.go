@@ -278,6 +278,28 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestFull: what is held of one account is bounded, until it is released.
+func TestFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t, memkv.New(memkv.Options{Rerun: true}))
+		submit(w, 1, "10.0.0.1", 501)
+		for i := range 20 {
+			if full := w.Full(1); full != (i >= 16) || w.Full(2) {
+				t.Fatalf("after %d: %v", i, full)
+			}
+			w.Count(t.Context(), Act{Account: 1, Recipients: 1, Size: 64 << 20})
+			w.Count(t.Context(), Act{Account: 2, Recipients: 1, Size: 64 << 20, Limits: &limits})
+		}
+		if _, err := w.Release(t.Context(), 1); err != nil || w.Full(1) {
+			t.Errorf("full when released, %v", err)
+		}
+		var none *Watch
+		if none.Full(1) {
+			t.Error("no watch is full")
+		}
+	})
+}
+
 func BenchmarkCount(b *testing.B) {
 	w := New(Options{Engine: memkv.New(memkv.Options{})})
 	all := Limits{Hour: 1 << 60}

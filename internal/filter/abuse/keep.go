@@ -112,6 +112,7 @@ func (w *Watch) forget(account uint64) {
 	defer w.mu.Unlock()
 	delete(w.ledgers, account)
 	delete(w.homes, account)
+	delete(w.kept, account)
 }
 
 // Load reads what is held. A Hold that is damaged holds, without its words.
@@ -144,6 +145,7 @@ func (w *Watch) Load(ctx context.Context) error {
 		if _, still := held[id]; !still { // it was released, maybe on another node
 			delete(w.ledgers, id)
 			delete(w.homes, id)
+			delete(w.kept, id)
 		}
 	}
 	w.held = held

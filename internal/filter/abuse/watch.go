@@ -27,6 +27,7 @@ type Watch struct {
 	reading sync.Mutex   // so that an old copy never replaces a newer one; before mu
 	mu      sync.RWMutex // guards what follows
 	held    map[uint64]Hold
+	kept    map[uint64]int64 // bytes that those have submitted since, or since the start
 	ledgers map[uint64]*ledger
 	homes   map[uint64]homes
 	tidied  time.Time // the ledgers were
@@ -43,7 +44,7 @@ func New(o Options) *Watch {
 	if o.Country == nil {
 		o.Country = func(netip.Addr) string { return "" }
 	}
-	return &Watch{o: o, kick: make(chan struct{}, 1), held: map[uint64]Hold{}, ledgers: map[uint64]*ledger{}, homes: map[uint64]homes{}}
+	return &Watch{o: o, kick: make(chan struct{}, 1), held: map[uint64]Hold{}, kept: map[uint64]int64{}, ledgers: map[uint64]*ledger{}, homes: map[uint64]homes{}}
 }
 
 // Act is something that an account has done: a message that was submitted, or what others
@@ -54,6 +55,7 @@ type Act struct {
 	Remote     netip.Addr // where it comes from
 	Recipients int        // that a message is for, or was to be for
 	Refused    int        // how many recipients were refused, these or earlier ones
+	Size       int64      // of the message, in bytes
 	Limits     *Limits    // nil: those that counted before
 }
 
@@ -80,12 +82,28 @@ func (w *Watch) Held(account uint64) (Hold, bool) {
 	return h, held
 }
 
+// maxKept is how many bytes of an account are held.
+const maxKept = 1 << 30
+
+// Full says that so much of an account is held that no more should be taken.
+func (w *Watch) Full(account uint64) bool {
+	if w == nil {
+		return false
+	}
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.kept[account] >= maxKept
+}
+
 // Count counts what an account does, and says whether its mail is to be held.
 func (w *Watch) Count(ctx context.Context, a Act) (Hold, bool) {
 	if w == nil || a.Account == 0 {
 		return Hold{}, false
 	}
 	if h, held := w.Held(a.Account); held {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.kept[a.Account] += a.Size
 		return h, true
 	}
 	now := w.o.Clock()
