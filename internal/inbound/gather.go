@@ -109,10 +109,10 @@ func (s *Session) suspect(ctx context.Context, act abuse.Act) abuse.Rule {
 		return ""
 	}
 	act.Account, act.Address, act.Remote, act.Limits = uint64(s.account), s.user, s.peer.Remote, o.Policy.suspicion(&s.facts)
-	if s.facts.Exempt {
-		act.Limits = &abuse.Limits{}
+	hold, _ := o.Abuse.Held(act.Account)
+	if !s.facts.Exempt {
+		hold, _ = o.Abuse.Count(ctx, act)
 	}
-	hold, _ := o.Abuse.Count(ctx, act)
 	return hold.Rule
 }
 

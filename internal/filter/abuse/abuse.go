@@ -6,11 +6,12 @@
 //
 // Flow: Count adds to the account's last hour (count.go), asks how much of that came from a
 // country that is new to it (country.go), and has Decide, which is pure, say whether that
-// is what a thief does -> the Hold is written (keep.go) -> Run tells of it -> Release ends it. Secure is a Hold that an operator wants.
+// is what a thief does -> the Hold is written (keep.go) -> Run tells of it -> Release ends
+// it. Secure is a Hold that an operator wants.
 //
 // Invariants: what is held, and why, is in the engine before the message is acknowledged,
-// survives restarts and holds on all nodes; who is told of it is told until that has worked.
-// Of one account a gibibyte is held (Full).
+// survives restarts and holds on all nodes; who is told of it is told until that has worked;
+// of one account a gibibyte is held (Full).
 // What is counted is in memory, on each node for itself, and bounded; only which countries an
 // account has been in is kept. A nil Watch holds nothing.
 //
