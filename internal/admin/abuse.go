@@ -189,19 +189,42 @@ func firstState(to obs.EventRecipient) string {
 	return "in a mailbox"
 }
 
-// unsecure ends what secureAccount began, once an account is its owner's again. What was
-// still under way when it was secured is the thief's.
-func (a *Admin) unsecure(ctx context.Context, address addr.Address) error {
-	account, err := a.o.Directory.Account(ctx, address)
-	if err == nil {
-		err = a.o.Abuse.Load(ctx)
-	}
-	id := uint64(account.ID)
-	if h, held := a.o.Abuse.Held(id); err != nil || !held || h.Rule != abuse.Secured || !account.Locked.IsZero() {
+// stragglers are the messages that were still under way when an account was secured: by
+// then its sessions have ended.
+const stragglers = 30 * time.Second
+
+// reopen ends what secureAccount began with accounts that are their owners' again. It is
+// called by all that gives them a new password, or makes them active.
+func (a *Admin) reopen(ctx context.Context) error {
+	if err := a.o.Abuse.Load(ctx); err != nil {
 		return err
 	}
-	if _, err = a.o.Queue.Operate(ctx, queue.Filter{Account: id}, queue.Order{Operation: queue.Delete}); err == nil {
-		_, err = a.o.Abuse.Release(ctx, id)
+	over := map[uint64]time.Time{} // since when
+	for _, h := range a.o.Abuse.List() {
+		if h.Rule == abuse.Secured {
+			over[h.Account] = h.Since
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	err := a.o.Directory.Accounts(ctx, func(account directory.Account) bool {
+		if !account.Locked.IsZero() {
+			delete(over, uint64(account.ID))
+		}
+		return true
+	})
+	for id, since := range over {
+		thiefs := max(1, time.Since(since.Add(stragglers)))
+		if err == nil {
+			_, err = a.o.Queue.Operate(ctx, queue.Filter{Account: id, OlderThan: thiefs}, queue.Order{Operation: queue.Delete})
+		}
+		if err == nil {
+			_, err = a.o.Abuse.Release(ctx, id)
+		}
+		if err == nil || fault.Is(err, fault.NotFound) {
+			_, err = a.o.Queue.Operate(ctx, queue.Filter{Account: id, Held: true}, queue.Order{Operation: queue.Release})
+		}
 	}
 	return err
 }

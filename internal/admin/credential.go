@@ -155,7 +155,7 @@ func (a *Admin) setState(ctx context.Context, r AccountState) (Account, error) {
 		err = a.o.Directory.SetState(ctx, address, state, r.Reason)
 	}
 	if err == nil {
-		err = a.unsecure(ctx, address)
+		err = a.reopen(ctx)
 	}
 	if err != nil {
 		return Account{}, err

@@ -147,7 +147,7 @@ func (a *Admin) setPassword(ctx context.Context, r Credentials) (Nothing, error)
 	if err := a.o.Directory.SetPassword(ctx, address, r.Password); err != nil {
 		return Nothing{}, err
 	}
-	return Nothing{}, a.unsecure(ctx, address)
+	return Nothing{}, a.reopen(ctx)
 }
 
 // undeleteAccount wants the address, and maybe another one that it is to have.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 
 	"posthorn/internal/fault"
@@ -48,6 +49,7 @@ func (a *Admin) applyRoster(ctx context.Context, r RosterOrder) (RosterChanges, 
 	}
 	if !r.DryRun {
 		err = a.roster().Apply(ctx, plan, func(c *roster.Change) { a.note(ctx, c.Kind+"/"+c.Verb, *c, nil) })
+		err = cmp.Or(err, a.reopen(ctx))
 	}
 	return RosterChanges{Changes: append([]roster.Change{}, plan.Changes...), DryRun: r.DryRun, Present: plan.Present, Kept: plan.Kept}, err
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/audit"
 	"posthorn/internal/config"
 	"posthorn/internal/fault"
 	"posthorn/internal/filter/abuse"
@@ -116,6 +117,6 @@ func (d *Data) held(ctx context.Context, h abuse.Hold) error {
 		}
 	}
 	d.trail.Log.WarnContext(ctx, "the mail of an account is held, since it may be stolen", "account", h.Address, "rule", string(h.Rule), "why", h.Why())
-	d.Audit.Record(&obs.Event{Kind: obs.Administered, By: "posthorn", Action: "account/hold", User: h.Address, Detail: h.Why(), Rule: string(h.Rule)})
+	d.Audit.Record(&obs.Event{Kind: obs.Administered, By: audit.Itself, Action: "account/hold", User: h.Address, Detail: h.Why(), Rule: string(h.Rule)})
 	return nil
 }

@@ -75,7 +75,7 @@ func TestBurst(t *testing.T) {
 	if len(held) != 1 || held[0].Rule != "account-burst" || held[0].Address != "alice@example.test" || details.Held == nil || *details.Held != held[0] {
 		t.Errorf("held: %+v; %+v", held, details.Held)
 	}
-	a.audited("posthorn account/hold alice@example.test mail to 4 recipients within 5 minutes")
+	a.audited(audit.Itself + " account/hold alice@example.test mail to 4 recipients within 5 minutes")
 
 	a = a.restart("alice@example.test")
 	a.mustSubmit("alice@example.test", "after a restart", "bob@example.org")
