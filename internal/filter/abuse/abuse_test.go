@@ -294,7 +294,7 @@ func TestFull(t *testing.T) {
 			t.Errorf("full when released, %v", err)
 		}
 		var none *Watch
-		if none.Full(1) {
+		if none.Full(1) || len(none.List()) > 0 || none.Load(t.Context()) != nil {
 			t.Error("no watch is full")
 		}
 	})

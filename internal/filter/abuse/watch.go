@@ -138,6 +138,9 @@ func (w *Watch) weigh(now time.Time, a *Act, m minute) Hold {
 
 // List gives all that are held, those of whom it is known longest first.
 func (w *Watch) List() []Hold {
+	if w == nil {
+		return nil
+	}
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	all := make([]Hold, 0, len(w.held))
