@@ -15,6 +15,9 @@ type entry struct {
 	loaded bool // what the store has is known
 	held
 	failed failed
+
+	announced string    // the id that DNS has announced last
+	asked     time.Time // when it was asked
 }
 
 // held is a policy that was had.
@@ -59,6 +62,16 @@ func (e *entry) take(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fault.New(fault.Canceled, "mta-sts: %w", context.Cause(ctx))
+	}
+}
+
+// takeNow is take if nobody else is at it.
+func (e *entry) takeNow() bool {
+	select {
+	case e.turn <- struct{}{}:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -267,8 +267,14 @@ func TestLife(t *testing.T) {
 			if step.restart {
 				cache = w.cache(store)
 			}
+			if _, known := cache.Known("example.test"); known {
+				t.Errorf("%+v: it is known before anybody was asked", step)
+			}
 			if got := tell(cache.Get(t.Context(), "example.test")); got != step.want {
 				t.Errorf("%+v:\ngot  %s", step, got)
+			}
+			if again, known := cache.Known("example.test"); !known || tell(again) != step.want {
+				t.Errorf("%+v:\nafterwards it is known: %v, %s", step, known, tell(again))
 			}
 			if n := w.asked(); n != step.requests {
 				t.Errorf("%+v: %d requests", step, n)

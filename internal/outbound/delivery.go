@@ -94,6 +94,11 @@ func (d *delivery) lookUp(ctx context.Context) ([]target, *queue.Result) {
 	if d.out.o.Policies == nil || !d.heedsPolicies() || strings.HasPrefix(d.destination, "[") {
 		return d.out.targets(ctx, d.destination)
 	}
+	var known bool
+	if d.sts, known = d.out.o.Policies.Known(d.destination); known {
+		d.countFetch()
+		return d.out.targets(ctx, d.destination)
+	}
 	var policy sync.WaitGroup
 	policy.Go(func() {
 		d.sts = d.out.o.Policies.Get(ctx, d.destination)
