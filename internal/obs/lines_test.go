@@ -4,17 +4,29 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // writes is a file that knows what it was given at a time.
-type writes []string
+type writes struct {
+	mu  sync.Mutex
+	all []string
+}
 
 func (w *writes) Write(p []byte) (int, error) {
-	*w = append(*w, string(p))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, string(p))
 	return len(p), nil
+}
+
+func (w *writes) list() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all
 }
 
 // Lines in quick succession are one write, within a pause of the last; what warns, or
@@ -27,15 +39,16 @@ func TestLines(t *testing.T) {
 		want := func(writes int, last ...string) {
 			t.Helper()
 			synctest.Wait()
-			if len(file) != writes {
-				t.Fatalf("there were %d writes, want %d: %q", len(file), writes, file)
+			all := file.list()
+			if len(all) != writes {
+				t.Fatalf("there were %d writes, want %d: %q", len(all), writes, all)
 			}
-			if n := strings.Count(file[writes-1], "\n"); n != len(last) {
+			if n := strings.Count(all[writes-1], "\n"); n != len(last) {
 				t.Errorf("the last write has %d lines, want %d", n, len(last))
 			}
 			for _, text := range last {
-				if !strings.Contains(file[writes-1], `"`+text+`"`) {
-					t.Errorf("%q is not in the last write, %q", text, file[writes-1])
+				if !strings.Contains(all[writes-1], `"`+text+`"`) {
+					t.Errorf("%q is not in the last write, %q", text, all[writes-1])
 				}
 			}
 		}
@@ -79,11 +92,11 @@ func TestManyLines(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := strings.Join(file, ""); got != all.String() {
+		if got := strings.Join(file.list(), ""); got != all.String() {
 			t.Errorf("%d bytes were written, want %d in their order", len(got), all.Len())
 		}
-		if len(file) != 5 { // the first; three times 66 KB; the rest
-			t.Errorf("%d writes", len(file))
+		if n := len(file.list()); n != 5 { // the first; three times 66 KB; the rest
+			t.Errorf("%d writes", n)
 		}
 	})
 }
