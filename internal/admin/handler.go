@@ -48,6 +48,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, SetPOP3, a.setPOP3)
 	handle(mux, UndeleteAccount, a.undeleteAccount)
 	handle(mux, ListDeleted, a.listDeleted)
+	handle(mux, ShowScram, a.showScram)
 	handle(mux, RenameAccount, a.renameAccount)
 	handle(mux, ExportRoster, a.exportRoster)
 	handle(mux, SetRetention, a.setRetention)

@@ -43,6 +43,7 @@ var (
 	SetAccount      = Operation[AccountSettings, Account]{"account/set"}
 	SetPOP3         = Operation[POP3Settings, POP3Settings]{"account/pop3"}
 	UndeleteAccount = Operation[AccountRename, Account]{"account/undelete"}
+	ShowScram       = Operation[Nothing, ScramReport]{"account/scram/show"}
 	ListDeleted     = Operation[Nothing, []Account]{"account/deleted"}
 	RenameAccount   = Operation[AccountRename, Account]{"account/rename"}
 	ExportRoster    = Operation[Nothing, roster.Document]{"account/export"}

@@ -114,6 +114,8 @@ func readCSV(text []byte) ([]admin.Credentials, error) {
 type accountList struct {
 	Held    bool `help:"Those whose mail is held, since somebody may have stolen them, and why."`
 	Deleted bool `help:"Those that were deleted, and can be brought back."`
+
+	WithoutSCRAM bool `name:"without-scram" help:"Those that keep SCRAM from being offered, and what else does."`
 }
 
 func (c *accountList) Run(e *environment) error {
@@ -122,6 +124,8 @@ func (c *accountList) Run(e *environment) error {
 		return listDeleted(e)
 	case c.Held:
 		return listHeld(e)
+	case c.WithoutSCRAM:
+		return listWithoutScram(e)
 	}
 	accounts, err := call(e, admin.ListAccounts, admin.Nothing{})
 	if err != nil {

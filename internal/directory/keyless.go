@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/fault"
 	"posthorn/internal/kv"
 )
@@ -29,23 +30,36 @@ func keylessKey(id AccountID) []byte {
 	return binary.BigEndian.AppendUint64([]byte{keylessPrefix}, uint64(id))
 }
 
-// keyless says that there is a password which lets somebody in, but not by SCRAM. Of those
-// in other directories it is not known here.
+// Keyless is an account with passwords that let somebody in, but not by SCRAM.
+type Keyless struct {
+	Address  addr.Address
+	Password bool     // its own
+	Apps     []string // names of app passwords
+}
+
+// keyless says whether there is such a password.
 func (rec *accountRecord) keyless(secrets *secretsRecord, pepper *pepperRecord) bool {
+	k := rec.lacks(secrets, pepper)
+	return k.Password || len(k.Apps) > 0
+}
+
+// lacks finds these passwords. Of those in other directories it is not known here.
+func (rec *accountRecord) lacks(secrets *secretsRecord, pepper *pepperRecord) (k Keyless) {
 	switch rec.state() {
 	case StateDisabled, StateSuspended, StateNoLogin:
-		return false
+		return k
 	}
 	if !rec.Deleted.IsZero() {
-		return false
+		return k
 	}
 	for i := range secrets.Apps {
 		if !secrets.Apps[i].Keys.sealedNow(pepper) {
-			return true
+			k.Apps = append(k.Apps, secrets.Apps[i].Name)
 		}
 	}
 	own := rec.Source == "" && !secrets.TOTP.active()
-	return own && !(secrets.Password.ofPassword(rec.Credential) && secrets.Password.sealedNow(pepper))
+	k.Password = own && !(secrets.Password.ofPassword(rec.Credential) && secrets.Password.sealedNow(pepper))
+	return k
 }
 
 // sealedNow says whether something is sealed with the store's key. The first key was
@@ -103,6 +117,60 @@ func (d *Directory) ScramForAll(ctx context.Context) (bool, error) {
 	}
 	d.scramForAll.put(struct{}{}, whole && !marked, generation)
 	return whole && !marked, nil
+}
+
+// ScramReach is whether SCRAM is offered, and what is in the way.
+type ScramReach struct {
+	Offered     bool // to everybody; listeners that name it offer it whatever there is
+	Directories bool // others, which give no keys
+	Unsealed    bool // there is no sealing key, or it cannot be read
+	Accounts    []Keyless
+}
+
+// ScramReach finds what keeps SCRAM from being offered. It reads all accounts. Kinds of errors:
+// those of the engine.
+func (d *Directory) ScramReach(ctx context.Context) (s ScramReach, err error) {
+	if s.Offered, err = d.ScramForAll(ctx); err != nil {
+		return s, err
+	}
+	s.Directories = len(d.sources()) > 0
+	_, err = d.box(ctx, false)
+	s.Unsealed = fault.Is(err, fault.NotFound) || fault.Is(err, fault.Unavailable)
+	if err != nil && !s.Unsealed {
+		return s, err
+	}
+	err = d.view(ctx, func(r kv.Reader) (err error) {
+		s.Accounts, err = keylessAccounts(r)
+		return err
+	})
+	return s, err
+}
+
+func keylessAccounts(r kv.Reader) (all []Keyless, err error) {
+	pepper, _, err := get[pepperRecord](r, []byte{pepperKey})
+	if err != nil {
+		return nil, err
+	}
+	secrets := map[AccountID]secretsRecord{}
+	err = scan(r, kv.Prefix([]byte{secretsPrefix}), func(key []byte, rec secretsRecord) error {
+		secrets[AccountID(binary.BigEndian.Uint64(key[1:]))] = rec
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = scan(r, kv.Prefix([]byte{accountPrefix}), func(key []byte, rec accountRecord) error {
+		its := secrets[AccountID(binary.BigEndian.Uint64(key[1:]))]
+		k := rec.lacks(&its, &pepper)
+		if !k.Password && len(k.Apps) == 0 {
+			return nil
+		}
+		var err error
+		k.Address, err = addr.Parse(rec.Address)
+		all = append(all, k)
+		return err
+	})
+	return all, err
 }
 
 // marked says whether any account has a mark, and whether all have it that should.

@@ -3,6 +3,7 @@ package directory
 import (
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"posthorn/internal/kv"
@@ -22,6 +23,31 @@ func wantScram(t *testing.T, d *Directory, when string, want bool) {
 	if err := d.Verify(t.Context(), func(problem string) { t.Errorf("%s: %s", when, problem) }); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestScramReach: whoever is in the way is named, with the passwords that are.
+func TestScramReach(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	fill(t, d, "@example.test", "alice@example.test")
+	bob := address(t, "bob@example.test")
+	reach := func(when string, want ScramReach) {
+		t.Helper()
+		if got, err := d.ScramReach(ctx); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v; want %+v", when, got, err, want)
+		}
+	}
+	reach("a password in plain", ScramReach{Offered: true})
+	_, err := d.Import(ctx, []NewAccount{{Address: bob, Password: ssha}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reach("an imported hash", ScramReach{Accounts: []Keyless{{Address: bob, Password: true}}})
+	if err := d.SetState(ctx, bob, StateNoLogin, ""); err != nil {
+		t.Fatal(err)
+	}
+	reach("of one who may not log in", ScramReach{Offered: true})
+	d.SetSources([]*Other{{Name: "corp"}})
+	reach("another directory", ScramReach{Directories: true})
 }
 
 func TestScramForAll(t *testing.T) {
