@@ -46,6 +46,7 @@ type Config struct {
 	Lists      Lists
 	Limits     Limits
 	Abuse      Abuse
+	Quota      Quota
 	Allowances []Allowance
 	Quirks     []Quirk
 	Metrics    Metrics
@@ -329,6 +330,12 @@ type Limits struct {
 	UserRecipientsPerHour int
 }
 
+// Quota says when the owner of a mailbox is told that it is filling up.
+type Quota struct {
+	Warning, Urgent int  // percent; 0: not then
+	Full            bool // when mail is refused
+}
+
 // Abuse says when the mail of an account is held, since somebody may have stolen it.
 type Abuse struct {
 	Enabled bool
@@ -419,6 +426,7 @@ func Default() Config {
 			UserMessagesPerHour:   1000,
 			UserRecipientsPerHour: 10_000,
 		},
+		Quota: Quota{Warning: 80, Urgent: 95, Full: true},
 		// Package abuse says why these.
 		Abuse: Abuse{Enabled: true, Suspicion: Suspicion{Recipients: 1000, Burst: 500, Refused: 100, Percent: 33, Abroad: 100}},
 		Log:   Log{Format: "auto", Level: slog.LevelInfo},

@@ -75,7 +75,17 @@ func (c *Config) policyTables() []table {
 			rate("recipients_per_hour_per_user", &c.Limits.UserRecipientsPerHour, "Most recipients that one user submits to"),
 		}},
 		c.abuse(),
+		c.quota(),
 	}
+}
+
+// quota is the table about mailboxes that fill up.
+func (c *Config) quota() table {
+	return table{"quota", "The owner of an account with a quota gets a letter when so much of it is used up, in percent; at most one of each kind a day.", []field{
+		{name: "warning", value: count(&c.Quota.Warning, 0, 100), doc: "The first one; 0: none, as in the following."},
+		{name: "urgent", value: count(&c.Quota.Urgent, 0, 100), doc: "Another one, when it is high time."},
+		{name: "full", value: boolean(&c.Quota.Full), doc: "And one when mail is refused."},
+	}}
 }
 
 // abuse is the table about accounts that may be stolen.

@@ -176,6 +176,21 @@ func (d *Directory) Account(ctx context.Context, address addr.Address) (Account,
 	return account, err
 }
 
+// AccountByID finds an account by its number. Kind of error: NotFound, also if it is deleted.
+func (d *Directory) AccountByID(ctx context.Context, id AccountID) (account Account, err error) {
+	err = d.view(ctx, func(r kv.Reader) error {
+		rec, ok, err := get[accountRecord](r, accountKey(id))
+		if err == nil && (!ok || !rec.Deleted.IsZero()) {
+			err = fault.New(fault.NotFound, "there is no account %d", id)
+		}
+		if err == nil {
+			account, err = accountOf(id, rec)
+		}
+		return err
+	})
+	return account, err
+}
+
 func findAccount(r kv.Reader, address addr.Address) (Account, error) {
 	address, _, err := home(r, address)
 	if err != nil {

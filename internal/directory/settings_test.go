@@ -96,3 +96,19 @@ func TestImportWithSettings(t *testing.T) {
 		wantKind(t, what, err, fault.Invalid)
 	}
 }
+
+func TestAccountByID(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	fill(t, d, "@example.test", "alice@example.test")
+	alice, err := d.AccountByID(ctx, 1)
+	if err != nil || alice.Address.String() != "alice@example.test" {
+		t.Errorf("AccountByID = %+v, %v", alice, err)
+	}
+	if _, err := d.DeleteAccount(ctx, alice.Address); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []AccountID{1, 2} {
+		_, err := d.AccountByID(ctx, id)
+		wantKind(t, "nobody", err, fault.NotFound)
+	}
+}

@@ -13,10 +13,13 @@ type Kind string
 
 // The kinds.
 const (
-	CertificateTrouble Kind = "certificate" // something is wrong with one: problem
-	RenewalFailed      Kind = "renewal"     // an authority has not issued one: problem, next
-	AccountHeld        Kind = "held"        // mail of an account is held, to its owner: as the next one
-	AccountSuspected   Kind = "suspected"   // the same, to the operator: recipients, minutes; refused, abroad: "" if that is not why
+	CertificateTrouble Kind = "certificate"  // something is wrong with one: problem
+	RenewalFailed      Kind = "renewal"      // an authority has not issued one: problem, next
+	AccountHeld        Kind = "held"         // mail of an account is held, to its owner: as the next one
+	AccountSuspected   Kind = "suspected"    // the same, to the operator: recipients, minutes; refused, abroad: "" if that is not why
+	QuotaWarning       Kind = "quota"        // a mailbox fills up: percent, used, limit; messages: "" if these are bytes
+	QuotaUrgent        Kind = "quota-urgent" // it is high time: the same
+	QuotaFull          Kind = "quota-full"   // mail is refused: the same
 )
 
 // text is what a kind of letter says in one language: templates, in which {{.account}}
@@ -101,6 +104,48 @@ It was somebody else: posthorn account secure {{.account}}
 
 确为本人： posthorn account release {{.account}}
 并非本人： posthorn account secure {{.account}}
+`},
+	},
+	QuotaWarning: {
+		dsn.English: {"Your mailbox is {{.percent}} % full", `
+The mailbox of {{.account}} is {{.percent}} % full: {{.used}} of {{.limit}}{{if .messages}} messages{{end}}.
+
+When it is full, no mail comes in any more. Delete what you do not need,
+and empty the Trash.
+`},
+		dsn.Chinese: {"您的邮箱已使用 {{.percent}}%", `
+{{.account}} 的邮箱已使用 {{.percent}}%：{{.used}}，上限 {{.limit}}{{if .messages}} 封{{end}}。
+
+邮箱满后将无法接收新邮件。请删除不需要的邮件，并清空“已删除邮件”文件夹。
+`},
+	},
+	QuotaUrgent: {
+		dsn.English: {"Your mailbox is almost full ({{.percent}} %)", `
+The mailbox of {{.account}} is almost full: {{.used}} of {{.limit}}{{if .messages}} messages{{end}}.
+
+Soon no mail will come in any more. Delete what you do not need now, and
+empty the Trash.
+`},
+		dsn.Chinese: {"您的邮箱即将用满（{{.percent}}%）", `
+{{.account}} 的邮箱即将用满：{{.used}}，上限 {{.limit}}{{if .messages}} 封{{end}}。
+
+很快将无法接收新邮件。请立即删除不需要的邮件，并清空“已删除邮件”文件夹。
+`},
+	},
+	QuotaFull: {
+		dsn.English: {"Your mailbox is full: mail is not taken", `
+A message for {{.account}} was not taken, for there is no room for it. The
+mailbox is {{.percent}} % full: {{.used}} of {{.limit}}{{if .messages}} messages{{end}}.
+
+The sender's server tries again for some days. Delete what you do not
+need, and empty the Trash, and the mail will come in.
+`},
+		dsn.Chinese: {"您的邮箱已满：新邮件无法接收", `
+有一封发给 {{.account}} 的邮件因空间不足未被接收。邮箱已使用
+{{.percent}}%：{{.used}}，上限 {{.limit}}{{if .messages}} 封{{end}}。
+
+发件方服务器会在数日内重试。请删除不需要的邮件并清空“已删除邮件”文件夹，
+邮件即可进入邮箱。
 `},
 	},
 	RenewalFailed: {

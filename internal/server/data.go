@@ -63,6 +63,7 @@ type Data struct {
 	certs   *certs.Set // empty until a server runs
 	keeper  *certs.Keeper
 	router  *deliver.Router
+	quotas  chan quotaCrossing // read while a server runs
 	config  atomic.Pointer[config.Config]
 	places  atomic.Pointer[geoip.File] // which country addresses are in
 	// resolver asks the name servers of the configuration; it is made when it is needed.
@@ -112,7 +113,8 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.resolver = sync.OnceValue(func() *dns.Resolver { return dns.New(resolverOptions(c.DNS, log)) })
 	d.router = &deliver.Router{Directory: d.Directory, Hostname: c.Hostname, Clock: time.Now}
 	d.History = newHistory(c, engine, log)
-	d.metrics.Counts.Next = d.History
+	d.quotas = make(chan quotaCrossing, quotasWaiting)
+	d.metrics.Counts.Next = fullBoxes{d}
 	d.Audit = audit.New(audit.Options{
 		Engine: engine, Logger: log, Days: c.Audit.Days, File: c.Audit.File, Syslog: c.Audit.Syslog, Hostname: c.Hostname,
 	})
@@ -124,7 +126,7 @@ func newData(c *config.Config, engine kv.Engine, blobs blob.Store, log *slog.Log
 	d.Notices = notice.New(notice.Options{
 		Engine: engine, Queue: d.Queue, Directory: d.Directory, Site: d.noticeSite, Clock: time.Now, Logger: log,
 	})
-	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs})
+	d.Store = store.New(store.Options{Engine: engine, Blobs: blobs, Logger: log, Held: d.Queue.Blobs, Charged: d.quotaChanged})
 	d.Bans = bans.New(bans.Options{Engine: engine, Logger: log, Tell: d.banned})
 	d.Abuse = abuse.New(abuse.Options{
 		Engine: engine, Logger: log, Country: func(ip netip.Addr) string { return d.places.Load().Country(ip) },

@@ -156,7 +156,7 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	s.relay.start()
 	s.background = []*background{
 		startMaintenance(log, data.removeAccounts, data.Store.Maintain, data.expireMail, data.deleteOldNow, data.tellOfCertificates, data.History.Forget, data.Audit.Forget, s.relay.tidy), startMemory(),
-		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(data.refreshPlaces), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(data.watchAbuse), startBackground(s.keeper.Run),
+		startKeeper(data.Directory, s.resolver, log), s.register.startWatching(data.refreshPlaces), startBackground(s.certs.Watch), startBackground(data.Bans.Run), startBackground(data.watchAbuse), startBackground(data.watchQuotas), startBackground(s.keeper.Run),
 		s.followRevocations(revoked), startBackground(s.endOver),
 	}
 	if s.indexing {

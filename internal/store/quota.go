@@ -59,6 +59,25 @@ func (tx *Tx) SetLimits(limit Resources) {
 	tx.touch()
 }
 
+// tellCharge tells after the commit what has changed, of accounts with limits.
+func (tx *Tx) tellCharge() {
+	none, after := Resources{}, tx.Quota()
+	if charged := tx.account.store.charged; charged != nil && after != tx.before && (after.Limit != none || tx.before.Limit != none) {
+		charged(tx.account.id, tx.before, after)
+	}
+}
+
+// Percent is how much of the bytes and messages that are allowed is used, whichever is more.
+func (q Quota) Percent() int {
+	of := func(used, limit int64) int {
+		if limit == 0 {
+			return 0
+		}
+		return int(min(float64(max(used, 0))*100/float64(max(limit, 1)), 1000))
+	}
+	return max(of(q.Used.Bytes, q.Limit.Bytes), of(q.Used.Messages, q.Limit.Messages))
+}
+
 // charge counts what comes into (or, negative, leaves) the account.
 func (tx *Tx) charge(more Resources) error {
 	q := tx.Quota()

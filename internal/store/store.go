@@ -46,6 +46,10 @@ type Options struct {
 	CacheBytes  int64         // memory for snapshots of mailboxes; default 64 MiB
 	Retention   time.Duration // how long deleted mail can be brought back; default 30 days, negative: not at all
 
+	// Charged is told after each commit that changes how much an account with limits takes
+	// up, or its limits. It must not block. Default: nobody is.
+	Charged func(id AccountID, before, after Quota)
+
 	// Held calls fn for every blob that somebody else refers to, until it returns
 	// false; Maintain deletes none of them. Default: nobody does.
 	Held func(ctx context.Context, fn func(blob.ID) bool) error
@@ -60,6 +64,7 @@ type Store struct {
 	inline    int
 	retention time.Duration
 	held      func(context.Context, func(blob.ID) bool) error
+	charged   func(id AccountID, before, after Quota)
 	cache     *snapshotCache
 	known     knownAccounts
 	suspects  map[blob.ID]bool // blobs the last sweep found unreferenced; only Maintain uses it
@@ -69,7 +74,7 @@ type Store struct {
 func New(o Options) *Store {
 	s := &Store{
 		engine: o.Engine, blobs: o.Blobs, log: o.Logger, clock: o.Clock,
-		inline: o.InlineLimit, retention: o.Retention, held: o.Held,
+		inline: o.InlineLimit, retention: o.Retention, held: o.Held, charged: o.Charged,
 	}
 	if s.held == nil {
 		s.held = func(context.Context, func(blob.ID) bool) error { return nil }

@@ -59,6 +59,7 @@ func (s *Store) UpdateWith(ctx context.Context, ids []AccountID, others []kv.Sha
 	}
 	for _, one := range done.accounts {
 		one.publish()
+		one.tellCharge()
 	}
 	return nil
 }
@@ -88,7 +89,8 @@ type Tx struct {
 	w       kv.Writer
 	now     time.Time
 	head    head
-	changed bool // something was changed: the head must be written
+	before  Quota // when the Tx began
+	changed bool  // something was changed: the head must be written
 	boxes   []*boxTx
 	tree    []change // changes of the tree of mailboxes
 }
@@ -114,6 +116,7 @@ func newTx(a *Account, w kv.Writer) (*Tx, error) {
 		return tx, tx.initialize()
 	}
 	tx.head, err = completeHead(w, b)
+	tx.before = tx.Quota()
 	return tx, err
 }
 
