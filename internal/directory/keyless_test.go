@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"posthorn/internal/kv"
@@ -157,6 +158,10 @@ func TestScramForAllOfApps(t *testing.T) {
 	guarded := &totpRecord{}
 	guarded.Confirmed = guarded.Confirmed.AddDate(2000, 0, 0)
 	own := &sealedRecord{Key: "k", For: fingerprint(ssha)}
+	one := secretsRecord{TOTP: guarded, Apps: []appRecord{{Name: "desk", Keys: sealed}, {Name: "phone"}}}
+	if k := (&accountRecord{Credential: ssha}).lacks(&one, pepper); k.Password || !slices.Equal(k.Apps, []string{"phone"}) {
+		t.Errorf("in the way: %+v", k)
+	}
 	for i, tc := range []struct {
 		rec     accountRecord
 		secrets secretsRecord

@@ -62,7 +62,9 @@ func (m maildrops) Shortest(ctx context.Context) (days int, differ bool, err err
 
 // expireMail deletes what clients have fetched by POP3 so long ago that it is not to be
 // kept any more.
-func (d *Data) expireMail(ctx context.Context) error {
+func (d *Data) expireMail(ctx context.Context) error { return d.expireMailOf(ctx, time.Now()) }
+
+func (d *Data) expireMailOf(ctx context.Context, now time.Time) error {
 	m := maildrops{d.Directory, d.config.Load().POP3.Expire}
 	var due []directory.Account
 	err := d.Directory.Accounts(ctx, func(a directory.Account) bool {
@@ -77,7 +79,7 @@ func (d *Data) expireMail(ctx context.Context) error {
 		}
 		a, s := &due[i], m.of(&due[i])
 		var n int
-		if n, err = pop3d.Expire(ctx, d.Store.Account(store.AccountID(a.ID)), s, time.Now()); n > 0 {
+		if n, err = pop3d.Expire(ctx, d.Store.Account(store.AccountID(a.ID)), s, now); n > 0 {
 			d.trail.Log.InfoContext(ctx, "fetched mail has expired", "account", a.Address.String(), "messages", n, "days", s.Expire)
 			d.deletedByAge(a, cmp.Or(s.Folder, store.Inbox), n, s.Expire)
 		}
