@@ -57,12 +57,12 @@ type Options struct {
 	// Default: none.
 	Sign func(ctx context.Context, from addr.Address, message []byte) []byte
 
-	Jobs  int           // at once, over all destinations; default 400
+	Jobs int // at once, over all destinations; default 400
 	// Together is how long the result of a job waits for those of others, to be
 	// recorded in one commit with them, and how long it is until the slices are looked at
 	// again. Default: not at all.
 	Together time.Duration
-	Grace time.Duration // for jobs under way when Run is to end; default 30 s
+	Grace    time.Duration // for jobs under way when Run is to end; default 30 s
 }
 
 // Settings are what may change while a Queue runs.
