@@ -29,7 +29,7 @@ func TestNotices(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if n := strings.Count(got, "Subject: Certificate"); n != 1 {
+	if n := h.count(); n != 1 {
 		t.Errorf("%d letters", n)
 	}
 	next := *c
