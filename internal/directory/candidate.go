@@ -15,11 +15,13 @@ import (
 
 // Use is what somebody logs in for.
 type Use struct {
-	Protocol string // "imap", "pop3", "smtp", "sieve", "web"; "": any of the first four
+	Protocol string // "imap", "pop3", "smtp", "sieve", "web", "admin"; "": any of the first four
 }
 
-// web is the one use for which there are one-time codes, and so no app passwords.
-const web = "web"
+// inPerson says that a use is for people rather than for their programs: it wants the
+// account's own password and, of an account that is guarded by them, a one-time code,
+// which whoever asks for this use must ask for. App passwords are not for it.
+func (u Use) inPerson() bool { return u.Protocol == "web" || u.Protocol == "admin" }
 
 // Scopes lists the protocols for which an app password can be.
 func Scopes() []string { return []string{"imap", "pop3", "smtp", "sieve"} }
@@ -128,9 +130,9 @@ func (who *candidate) refusal(use Use, app *appRecord, now time.Time) error {
 	}
 	text := ""
 	switch {
-	case app == nil && use.Protocol != web && who.secrets.TOTP.active():
+	case app == nil && !use.inPerson() && who.secrets.TOTP.active():
 		text = "this account is guarded by one-time codes; mail programs need an app password in place of your own"
-	case app != nil && use.Protocol == web:
+	case app != nil && use.inPerson():
 		text = "app passwords are for mail programs; here your own password is wanted"
 	case app != nil && !app.Expires.IsZero() && !now.Before(app.Expires):
 		text = fmt.Sprintf("the app password %q is over since %s; make a new one", app.Name, app.Expires.Format(time.DateOnly))

@@ -145,7 +145,7 @@ func (d *Directory) credentials(who *candidate, box *credential.Box, use Use) []
 	}
 	for i := range who.secrets.Apps {
 		app := &who.secrets.Apps[i]
-		if use.Protocol != web {
+		if !use.inPerson() {
 			add(CredentialID(app.ID), app.Keys.open(box, who.owner, app.purpose()), app)
 		}
 	}

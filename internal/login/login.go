@@ -184,6 +184,21 @@ func (g *Gate) password(ctx context.Context, a *Attempt, password string) (Ident
 	})
 }
 
+// PasswordAnd is Password of somebody who acts as himself and has to prove something else
+// besides. Both are one attempt: who fails the second has failed.
+func (g *Gate) PasswordAnd(ctx context.Context, p Peer, user, password string, second func(context.Context, directory.Account) error) (Identity, error) {
+	if !g.Passwords(p) {
+		return Identity{}, fault.New(fault.Unsupported, "login: passwords are not taken here")
+	}
+	return g.prove(ctx, &Attempt{Peer: p, User: user}, func() (directory.Proven, error) {
+		who, err := g.o.Directory.Authenticate(ctx, user, password, p.use())
+		if err == nil {
+			err = second(ctx, who.Account)
+		}
+		return who, err
+	})
+}
+
 // Greeting is the challenge that clients of POP3 are greeted with who may use APOP; "" if
 // they may not.
 func (g *Gate) Greeting(p Peer) string {

@@ -24,6 +24,8 @@ type Filter struct {
 	NewerThan time.Duration
 	Held      bool // only those on hold
 	Untried   bool // only those that were never tried
+	// Only is asked about each recipient besides; nil: all are meant.
+	Only func(m *Message, to addr.Address) bool
 }
 
 // Status is a message and how far its recipients have got.
@@ -70,7 +72,8 @@ func (f *Filter) matchesRecipient(st *stored, i int) bool {
 		f.Untried && p.Attempts > 0,
 		!contains(to.String(), f.Recipient),
 		!contains(p.Remote, f.Remote),
-		f.Error != "" && !contains(p.Reply.String(), f.Error):
+		f.Error != "" && !contains(p.Reply.String(), f.Error),
+		f.Only != nil && !f.Only(st.Message, to):
 		return false
 	}
 	return f.Domain == "" || DomainOf(to) == f.Domain || strings.EqualFold(p.Route, f.Domain)
