@@ -20,8 +20,11 @@ func (a *Admin) addAlias(ctx context.Context, r Alias) (Alias, error) {
 
 func (a *Admin) listAliases(ctx context.Context, _ Nothing) ([]Alias, error) {
 	all := []Alias{}
+	c := callerOf(ctx)
 	err := a.o.Directory.Aliases(ctx, func(alias directory.Alias) bool {
-		all = append(all, aliasOf(alias))
+		if c.sees(alias.Address.Domain) {
+			all = append(all, aliasOf(alias))
+		}
 		return true
 	})
 	return all, err
@@ -32,7 +35,7 @@ func (a *Admin) deleteAlias(ctx context.Context, r Name) (Nothing, error) {
 	if err != nil {
 		return Nothing{}, err
 	}
-	return Nothing{}, a.o.Directory.DeleteAlias(ctx, address)
+	return Nothing{}, callerOf(ctx).pointedTo(r.Name, a.o.Directory.DeleteAlias(ctx, address))
 }
 
 // aliasDomain wants the name of the new domain, and AliasOf.

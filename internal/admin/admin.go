@@ -154,6 +154,9 @@ type Options struct {
 	Sessions  *wire.Sessions       // of those who are logged in here; nil: no server runs
 	// Send accepts a message from a program on this machine. nil: no server runs.
 	Send func(ctx context.Context, e Envelope, message io.Reader) (Sent, error)
+	// Administrators are the addresses of accounts that the configuration gives rights
+	// over all of the server. nil: there are none.
+	Administrators func() []string
 }
 
 // Admin carries out operations.

@@ -9,10 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"posthorn/internal/audit"
 	"posthorn/internal/blob/memblob"
 	"posthorn/internal/directory"
+	"posthorn/internal/dnszone"
 	"posthorn/internal/fault"
+	"posthorn/internal/history"
+	"posthorn/internal/kv"
 	"posthorn/internal/kv/memkv"
+	"posthorn/internal/queue"
 	"posthorn/internal/search"
 	"posthorn/internal/store"
 )
@@ -20,11 +25,27 @@ import (
 // newAdmin makes operations on an empty server.
 func newAdmin(t *testing.T) *Admin {
 	t.Helper()
+	a, _ := newAdminOn(t)
+	return a
+}
+
+func newAdminOn(t *testing.T) (*Admin, kv.Engine) {
+	t.Helper()
 	engine, blobs := memkv.New(memkv.Options{}), memblob.New(memblob.Options{})
 	d := directory.New(engine, directory.Options{Hash: directory.HashParams{Memory: 64, Passes: 1, Threads: 1}})
 	t.Cleanup(d.Close)
 	mail := store.New(store.Options{Engine: engine, Blobs: blobs})
-	return New(Options{Directory: d, Store: mail, Index: search.New(search.Options{Engine: engine, Store: mail})})
+	trail := audit.New(audit.Options{Engine: engine, Days: 1})
+	past := history.New(history.Options{Engine: engine, Days: 1})
+	t.Cleanup(func() {
+		trail.Close(context.Background())
+		past.Close(context.Background())
+	})
+	return New(Options{
+		Directory: d, Store: mail, Index: search.New(search.Options{Engine: engine, Store: mail}), Audit: trail, History: past,
+		Queue: queue.New(queue.Options{Engine: engine, Blobs: blobs}), Site: func() dnszone.Site { return dnszone.Site{Hostname: "mail.example.test"} },
+		Administrators: func() []string { return []string{"Root@one.test"} },
+	}), engine
 }
 
 // serve puts operations on a socket and connects to it.

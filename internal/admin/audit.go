@@ -3,8 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"os/user"
 	"path"
 	"slices"
 	"strconv"
@@ -33,9 +31,26 @@ type AuditAnswer struct {
 	Days    int           `json:"days"` // that entries are kept; 0: they are not
 }
 
+// searchAudit tells the operator everything, and everybody else of his own logins.
 func (a *Admin) searchAudit(ctx context.Context, r AuditQuery) (AuditAnswer, error) {
+	c := callerOf(ctx)
+	if !c.operator {
+		r.Who, r.What = c.name, logins(r.What)
+	}
 	entries, more, err := a.o.Audit.Search(ctx, audit.Query(r))
+	entries = seen(c, entries, func(e audit.Entry) bool {
+		return (e.Event == obs.LoggedIn.String() || e.Event == obs.AuthFailed.String()) && strings.EqualFold(e.User, c.name)
+	})
 	return AuditAnswer{entries, more, a.o.Audit.Days()}, err
+}
+
+// logins are those of some words of audit.What that are about them.
+func logins(what []string) []string {
+	all := []string{"login", "failure"}
+	if len(what) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(word string) bool { return !slices.Contains(what, word) })
 }
 
 // reads says that an operation changes nothing.
@@ -52,9 +67,10 @@ func (a *Admin) note(ctx context.Context, operation string, request any, err err
 	if !changes {
 		return
 	}
-	e := &obs.Event{Kind: obs.Administered, By: operator(ctx), Action: operation, User: subject, Detail: detail}
+	e := &obs.Event{Kind: obs.Administered, Action: operation, User: bounded(subject), Detail: bounded(detail)}
+	by(ctx, e)
 	if err != nil {
-		e.Error = err.Error()
+		e.Error = bounded(err.Error())
 	}
 	a.o.Audit.Record(e)
 }
@@ -133,20 +149,4 @@ func settingsText(settings any) string {
 		return ""
 	}
 	return strings.Replace(string(text), `"address":"",`, "", 1)
-}
-
-// operatorKey is where a context has who asks.
-type operatorKey struct{}
-
-// operator is the name of whoever asks for an operation: of the user at the other end
-// of the control socket, or of this process.
-func operator(ctx context.Context) string {
-	uid, ok := ctx.Value(operatorKey{}).(int)
-	if !ok {
-		uid = os.Getuid()
-	}
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return u.Username
-	}
-	return "uid " + strconv.Itoa(uid)
 }

@@ -14,7 +14,14 @@ import (
 )
 
 // Client asks for operations.
-type Client struct{ transport http.RoundTripper }
+type Client struct {
+	transport http.RoundTripper
+	base      string              // of the URLs of operations
+	login     func(*http.Request) // proves who asks; nil: nobody wants to know
+}
+
+// here is the base of those that are on this machine, where it means nothing.
+const here = "http://posthorn"
 
 // Dial connects to the server that listens on a control socket. Kinds of errors:
 // NotFound when no server runs there, Denied when one may but is not ours to talk
@@ -38,7 +45,7 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 		return nil, fault.New(fault.Unavailable, "%w", err)
 	}
 	first := nc // the connection that proved it is the first to be used
-	return &Client{&http.Transport{
+	return &Client{base: here, transport: &http.Transport{
 		MaxIdleConns: 1,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			if first != nil {
@@ -51,7 +58,7 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 }
 
 // Local makes a client of operations in this process.
-func Local(a *Admin) *Client { return &Client{inProcess{a.Handler()}} }
+func Local(a *Admin) *Client { return &Client{base: here, transport: inProcess{a.Handler()}} }
 
 // inProcess carries a request to a handler and back without a connection.
 type inProcess struct{ handler http.Handler }
@@ -94,20 +101,24 @@ func (op Operation[Request, Response]) Call(ctx context.Context, c *Client, requ
 // exchange sends a request and reads the answer.
 func exchange[Response any](ctx context.Context, c *Client, path string, body io.Reader) (Response, error) {
 	var response Response
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://posthorn"+path, body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, body)
 	if err != nil {
 		return response, fault.New(fault.Internal, "admin: %w", err)
 	}
+	r.Header.Set("Content-Type", "application/json")
+	if c.login != nil {
+		c.login(r)
+	}
 	answer, err := c.transport.RoundTrip(r)
 	if err != nil {
-		return response, fault.New(fault.Unavailable, "the server did not answer: %w", err)
+		return response, unreached(err)
 	}
 	defer answer.Body.Close()
 	decoder := json.NewDecoder(answer.Body)
 	if answer.StatusCode != http.StatusOK {
 		var f failure
 		if err := decoder.Decode(&f); err != nil {
-			return response, fault.New(fault.Internal, "admin: %s: %w", answer.Status, err)
+			return response, fault.New(fault.Unsupported, "%s answers %s, which posthorn would not", c.base, answer.Status)
 		}
 		return response, fault.New(kindNamed(f.Kind), "%s", f.Error)
 	}

@@ -151,8 +151,12 @@ func (a *Admin) setState(ctx context.Context, r AccountState) (Account, error) {
 		return Account{}, err
 	}
 	state, err := directory.ParseState(r.State)
+	change := a.o.Directory.SetState
+	if !callerOf(ctx).operator {
+		change = a.o.Directory.SetStateOfAdmin
+	}
 	if err == nil {
-		err = a.o.Directory.SetState(ctx, address, state, r.Reason)
+		err = change(ctx, address, state, r.Reason)
 	}
 	if err == nil {
 		err = a.reopen(ctx)

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
@@ -25,7 +26,8 @@ func (a *Admin) listDomains(ctx context.Context, _ Nothing) ([]Domain, error) {
 	for i, d := range domains {
 		all[i] = domainOf(d)
 	}
-	return all, err
+	c := callerOf(ctx)
+	return seen(c, all, func(d Domain) bool { return c.sees(d.Name) }), err
 }
 
 func (a *Admin) deleteDomain(ctx context.Context, r Name) (Nothing, error) {
@@ -69,8 +71,11 @@ func (a *Admin) importAccounts(ctx context.Context, r []Credentials) (Imported, 
 
 func (a *Admin) listAccounts(ctx context.Context, _ Nothing) ([]Account, error) {
 	all := []Account{}
+	c := callerOf(ctx)
 	err := a.o.Directory.Accounts(ctx, func(account directory.Account) bool {
-		all = append(all, accountOf(account))
+		if c.sees(account.Address.Domain) {
+			all = append(all, accountOf(account))
+		}
 		return true
 	})
 	return all, err
@@ -93,6 +98,8 @@ func (a *Admin) showAccount(ctx context.Context, r Name) (AccountDetails, error)
 	if err != nil {
 		return AccountDetails{}, err
 	}
+	c := callerOf(ctx)
+	details.Aliases = seen(c, details.Aliases, c.seesAddress)
 	if details.TOTP, err = a.o.Directory.NeedsTOTP(ctx, account.Address); err != nil {
 		return AccountDetails{}, err
 	}
@@ -108,9 +115,11 @@ func (a *Admin) showAccount(ctx context.Context, r Name) (AccountDetails, error)
 		hold := holdOf(h)
 		details.Held = &hold
 	}
-	if details.Administers, err = a.o.Directory.Administers(ctx, account.ID); err != nil {
+	administers, err := a.o.Directory.Administers(ctx, account.ID)
+	if err != nil {
 		return AccountDetails{}, err
 	}
+	details.Administers = seen(c, slices.Clone(administers), c.sees)
 	return details, a.mail(ctx, &details)
 }
 
@@ -156,6 +165,9 @@ func (a *Admin) undeleteAccount(ctx context.Context, r AccountRename) (Account, 
 	if err != nil {
 		return Account{}, err
 	}
+	if err := callerOf(ctx).stays(all[0], all[1]); err != nil {
+		return Account{}, err
+	}
 	account, err := a.o.Directory.UndeleteAccount(ctx, all[0], all[1])
 	return accountOf(account), err
 }
@@ -166,7 +178,8 @@ func (a *Admin) listDeleted(ctx context.Context, _ Nothing) ([]Account, error) {
 	for i, account := range deleted {
 		all[i] = accountOf(account)
 	}
-	return all, err
+	c := callerOf(ctx)
+	return seen(c, all, func(account Account) bool { return c.seesAddress(account.Address) }), err
 }
 
 func (a *Admin) renameAccount(ctx context.Context, r AccountRename) (Account, error) {
@@ -174,8 +187,12 @@ func (a *Admin) renameAccount(ctx context.Context, r AccountRename) (Account, er
 	if err != nil {
 		return Account{}, err
 	}
+	c := callerOf(ctx)
+	if err := c.stays(all[0], all[1]); err != nil {
+		return Account{}, err
+	}
 	account, err := a.o.Directory.RenameAccount(ctx, all[0], all[1], r.Alias)
-	return accountOf(account), err
+	return accountOf(account), c.pointedTo(r.Address, err)
 }
 
 func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {
@@ -184,5 +201,5 @@ func (a *Admin) deleteAccount(ctx context.Context, r Name) (Account, error) {
 		return Account{}, err
 	}
 	account, err := a.o.Directory.DeleteAccount(ctx, address)
-	return accountOf(account), err
+	return accountOf(account), callerOf(ctx).pointedTo(r.Name, err)
 }

@@ -20,9 +20,18 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-// Handler answers requests for all operations.
+// Handler answers requests for all operations, whoever they come from: it is for the
+// control socket, which the operator alone can open, and for programs of his.
 func (a *Admin) Handler() http.Handler {
-	mux := bound{http.NewServeMux(), a}
+	mux, everything := a.operations(), &caller{operator: true}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r.WithContext(withCaller(r.Context(), everything)))
+	})
+}
+
+// operations binds all operations. They ask who the caller is.
+func (a *Admin) operations() *bound {
+	mux := &bound{ServeMux: http.NewServeMux(), admin: a}
 	handle(mux, AddDomain, a.addDomain)
 	handle(mux, ListDomains, a.listDomains)
 	handle(mux, DeleteDomain, a.deleteDomain)
@@ -87,7 +96,7 @@ func (a *Admin) Handler() http.Handler {
 	handle(mux, ApplyRoster, a.applyRoster)
 	handle(mux, Verify, a.verify)
 	handle(mux, Repair, a.repair)
-	mux.HandleFunc("POST "+sendPath, a.send)
+	mux.bind(sendOperation, a.send)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fault.New(fault.Unsupported, "this posthorn has no operation %s; client and server may be of different versions", r.URL.Path))
 	})
@@ -98,20 +107,38 @@ func (a *Admin) Handler() http.Handler {
 type bound struct {
 	*http.ServeMux
 	admin *Admin
+	paths []string // of all operations
+}
+
+// bind binds an operation to what answers its requests.
+func (b *bound) bind(path string, answer http.HandlerFunc) {
+	b.paths = append(b.paths, path)
+	b.HandleFunc("POST "+pathPrefix+path, answer)
 }
 
 // handle binds an operation to what carries it out.
-func handle[Request, Response any](mux bound, op Operation[Request, Response], do func(context.Context, Request) (Response, error)) {
-	mux.HandleFunc("POST "+pathPrefix+op.path, func(w http.ResponseWriter, r *http.Request) {
+func handle[Request, Response any](b *bound, op Operation[Request, Response], do func(context.Context, Request) (Response, error)) {
+	b.bind(op.path, func(w http.ResponseWriter, r *http.Request) {
 		var request Request
 		if err := json.NewDecoder(r.Body).Decode(&request); err != nil && !errors.Is(err, io.EOF) {
-			answer(w, nil, fault.New(fault.Invalid, "the request is not the JSON of %s: %w", op.path, err))
+			answer(w, nil, unreadable(op.path, err))
 			return
 		}
-		response, err := do(r.Context(), request)
-		mux.admin.note(r.Context(), op.path, request, err)
-		answer(w, response, err)
+		var response Response
+		err := b.admin.authorize(r.Context(), op.path, request)
+		if err == nil {
+			response, err = do(r.Context(), request)
+		}
+		b.admin.note(r.Context(), op.path, request, err)
+		answer(w, response, callerOf(r.Context()).told(r.Context(), err))
 	})
+}
+
+func unreadable(operation string, err error) error {
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return fault.New(fault.TooLarge, "the request is larger than %d bytes", large.Limit)
+	}
+	return fault.New(fault.Invalid, "the request is not the JSON of %s: %w", operation, err)
 }
 
 // answer sends a response, or what went wrong.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -68,7 +69,14 @@ type HistoryRecipient struct {
 }
 
 func (a *Admin) searchHistory(ctx context.Context, r HistoryQuery) (HistoryAnswer, error) {
-	q := history.Query{What: r.What, Accounts: a.accountsBehind(ctx, r.What), Limit: r.Limit}
+	c := callerOf(ctx)
+	q := history.Query{What: r.What, Limit: r.Limit}
+	if c.seesAddress(r.What) {
+		q.Accounts = a.accountsBehind(ctx, r.What)
+	}
+	if !c.operator { // of what is found, much may not be his
+		q.Limit = max(q.Limit, widerSearch)
+	}
 	if r.SinceSeconds > 0 {
 		q.Since = time.Now().Add(-time.Duration(r.SinceSeconds) * time.Second)
 	}
@@ -77,15 +85,34 @@ func (a *Admin) searchHistory(ctx context.Context, r HistoryQuery) (HistoryAnswe
 		return HistoryAnswer{}, err
 	}
 	names, err := a.accountNames(ctx, found.Lives)
-	answer := HistoryAnswer{Messages: make([]MessageHistory, len(found.Lives)), More: found.More, Kept: moment(found.Kept), Days: a.o.History.Days()}
-	for i, life := range found.Lives {
+	answer := HistoryAnswer{Messages: []MessageHistory{}, More: found.More, Kept: moment(found.Kept), Days: a.o.History.Days()}
+	for _, life := range found.Lives {
 		m := MessageHistory{ID: life.Message, Events: make([]HistoryEvent, len(life.Events))}
 		for j, e := range life.Events {
 			m.Events[j] = historyEvent(e, names)
 		}
-		answer.Messages[i] = m
+		if m, his := c.part(m); his {
+			answer.Messages = append(answer.Messages, m)
+		}
+	}
+	if !c.operator {
+		answer.trim(cmp.Or(r.Limit, usualLimit))
 	}
 	return answer, err
+}
+
+const (
+	usualLimit  = 100
+	widerSearch = 5000
+)
+
+// trim leaves the latest messages; that there are more is said of these alone.
+func (a *HistoryAnswer) trim(limit int) {
+	over := len(a.Messages) - limit
+	a.More = over > 0
+	if a.More {
+		a.Messages = a.Messages[over:]
+	}
 }
 
 // accountsBehind are the accounts of an address, so that what reached them by way of an

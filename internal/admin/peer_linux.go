@@ -24,5 +24,5 @@ func WithPeer(ctx context.Context, nc net.Conn) context.Context {
 	if err != nil || peer == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, operatorKey{}, int(peer.Uid))
+	return context.WithValue(ctx, uidKey{}, int(peer.Uid))
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -89,14 +90,18 @@ type QueueAffected struct {
 
 func (a *Admin) listQueue(ctx context.Context, r QueueFilter) (QueueList, error) {
 	list := QueueList{Messages: []QueuedMessage{}}
-	err := a.o.Queue.List(ctx, r.filter(), func(s queue.Status) bool {
+	f, err := a.scoped(ctx, &r)
+	if err != nil {
+		return list, err
+	}
+	err = a.o.Queue.List(ctx, f, func(s queue.Status) bool {
 		if list.More = r.Limit > 0 && len(list.Messages) == r.Limit; list.More {
 			return false
 		}
 		list.Messages = append(list.Messages, queuedOf(s, s.Matching))
 		return true
 	})
-	if everything := (QueueFilter{Limit: r.Limit}); err != nil || !reflect.DeepEqual(r, everything) {
+	if everything := (QueueFilter{Limit: r.Limit}); err != nil || f.Only != nil || !reflect.DeepEqual(r, everything) {
 		return list, err
 	}
 	damaged, err := a.o.Queue.Damaged(ctx)
@@ -107,15 +112,31 @@ func (a *Admin) listQueue(ctx context.Context, r QueueFilter) (QueueList, error)
 }
 
 func (a *Admin) showQueue(ctx context.Context, r Name) (QueuedMessage, error) {
-	s, err := a.o.Queue.Show(ctx, queue.ID(r.Name))
+	only, err := a.within(ctx, callerOf(ctx))
 	if err != nil {
 		return QueuedMessage{}, err
 	}
-	all := make([]int, len(s.Progress))
-	for i := range all {
-		all[i] = i
+	s, err := a.o.Queue.Show(ctx, queue.ID(r.Name))
+	if fault.Is(err, fault.Corrupt) && only != nil {
+		err = unknownMessage(r.Name)
 	}
-	return queuedOf(s, all), nil
+	if err != nil {
+		return QueuedMessage{}, err
+	}
+	var his []int
+	for i := range s.Progress {
+		if only == nil || only(s.Message, s.Message.Recipients[i].Address) {
+			his = append(his, i)
+		}
+	}
+	if len(his) == 0 {
+		return QueuedMessage{}, unknownMessage(r.Name)
+	}
+	return queuedOf(s, his), nil
+}
+
+func unknownMessage(id string) error {
+	return fault.New(fault.NotFound, "queue: there is no message %s", id)
 }
 
 func (a *Admin) operateQueue(ctx context.Context, r QueueOrder) (QueueAffected, error) {
@@ -126,15 +147,26 @@ func (a *Admin) operateQueue(ctx context.Context, r QueueOrder) (QueueAffected, 
 	if !ok {
 		return QueueAffected{}, fault.New(fault.Invalid, "there is no operation %q on the queue", r.Operation)
 	}
+	if !callerOf(ctx).operator && !slices.Contains(orders(), r.Operation) {
+		return QueueAffected{}, fault.New(fault.Denied, "queue %s is not for you; ask the operator of the server", r.Operation)
+	}
+	f, err := a.scoped(ctx, &r.Filter)
+	if err != nil {
+		return QueueAffected{}, err
+	}
 	route, err := a.destination(ctx, r.Route)
 	if err != nil {
 		return QueueAffected{}, err
 	}
-	done, err := a.o.Queue.Operate(ctx, r.Filter.filter(), queue.Order{Operation: operation, Route: route, Reason: r.Reason, Preview: r.DryRun})
-	return QueueAffected{
+	done, err := a.o.Queue.Operate(ctx, f, queue.Order{Operation: operation, Route: route, Reason: r.Reason, Preview: r.DryRun})
+	affected := QueueAffected{
 		Messages: texts(done.Messages), Recipients: done.Recipients, DryRun: r.DryRun,
 		Missing: texts(done.Missing), Damaged: texts(done.Damaged),
-	}, err
+	}
+	if f.Only != nil {
+		affected.Missing = slices.DeleteFunc(slices.Clone(r.Filter.IDs), func(id string) bool { return slices.Contains(f.IDs, queue.ID(id)) })
+	}
+	return affected, err
 }
 
 func texts(ids []queue.ID) []string {
@@ -185,6 +217,16 @@ const (
 
 func noDestination(to string) error {
 	return fault.New(fault.Invalid, `mail cannot be sent to %q; want a domain ("example.org"), a host and its port ("mail.example.org:25", "192.0.2.1:25"), or the name of a route`, to)
+}
+
+// scoped is what a filter picks of what concerns the caller. Of ids, those of others are
+// left out: damaged messages are nobody's but the operator's.
+func (a *Admin) scoped(ctx context.Context, r *QueueFilter) (f queue.Filter, err error) {
+	f = r.filter()
+	if f.Only, err = a.within(ctx, callerOf(ctx)); err == nil && f.Only != nil && f.IDs != nil {
+		f.IDs, err = a.inQueue(ctx, r.IDs, f.Only)
+	}
+	return f, err
 }
 
 func (f *QueueFilter) filter() queue.Filter {

@@ -27,7 +27,7 @@ type Sent struct {
 	ID string `json:"id"`
 }
 
-const sendPath = pathPrefix + "message/send"
+const sendOperation = "message/send"
 
 // Send hands a message in, with lines that end with CRLF. It is not an Operation,
 // because the message follows the request as it is, and is never in memory as a
@@ -38,11 +38,15 @@ func (c *Client) Send(ctx context.Context, e Envelope, message io.Reader) (Sent,
 	if err != nil {
 		return Sent{}, fault.New(fault.Internal, "admin: %w", err)
 	}
-	return exchange[Sent](ctx, c, sendPath, io.MultiReader(bytes.NewReader(append(head, '\n')), message))
+	return exchange[Sent](ctx, c, pathPrefix+sendOperation, io.MultiReader(bytes.NewReader(append(head, '\n')), message))
 }
 
 // send carries it out.
 func (a *Admin) send(w http.ResponseWriter, r *http.Request) {
+	if err := a.authorize(r.Context(), sendOperation, nil); err != nil {
+		answer(w, nil, err)
+		return
+	}
 	if a.o.Send == nil {
 		answer(w, nil, fault.New(fault.Unavailable, "no server runs"))
 		return
