@@ -67,7 +67,9 @@ func (r *reader) listener(path string, l Listener, tls bool) {
 	switch {
 	case len(l.XClient) > 0 && !l.Protocol.TakesMail():
 		r.problem(path+".xclient", "is only for smtp, submission, submissions and lmtp, not for %q", l.Protocol)
-	case tls:
+	case l.Protocol == HTTP && !onLoopback(l.Address):
+		r.problem(path+".address", "%q would have passwords pass in clear; http is for this machine only: want something like \"127.0.0.1:2080\", or protocol https", l.Address)
+	case tls, l.Protocol == HTTP:
 	case l.Protocol.ImplicitTLS():
 		r.problem(path+".protocol", "%q needs a certificate; want [tls] with certificate and key", l.Protocol)
 	case l.Protocol.LogsIn() && !l.PlaintextAuth:
@@ -98,6 +100,13 @@ func (r *reader) route(path string, to Route) {
 	if to.ImplicitTLS && to.TLS == Never {
 		r.problem(path+".implicit_tls", `contradicts tls = "never"`)
 	}
+}
+
+// onLoopback says that an address is reached from this machine only.
+func onLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }
 
 // anyPort says that the system chooses the port.

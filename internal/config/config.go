@@ -88,6 +88,8 @@ const (
 	POP3        Protocol = "pop3"
 	POP3S       Protocol = "pop3s"
 	ForACME     Protocol = "acme" // challenges of authorities that issue certificates
+	HTTP        Protocol = "http" // accounts administer what is theirs, from this machine
+	HTTPS       Protocol = "https"
 )
 
 // Protocols lists what a listener can speak with people and with servers for mail.
@@ -96,10 +98,12 @@ func Protocols() []Protocol {
 }
 
 // announced lists what a listener will be able to speak.
-func announced() []Protocol { return []Protocol{"managesieve", "http", "https"} }
+func announced() []Protocol { return []Protocol{"managesieve"} }
 
 // ImplicitTLS says that a connection begins with a TLS handshake.
-func (p Protocol) ImplicitTLS() bool { return p == Submissions || p == IMAPS || p == POP3S }
+func (p Protocol) ImplicitTLS() bool {
+	return p == Submissions || p == IMAPS || p == POP3S || p == HTTPS
+}
 
 // LogsIn says that clients authenticate themselves on this protocol.
 func (p Protocol) LogsIn() bool { return p != SMTP && p != LMTP && p != ForACME }
@@ -112,14 +116,14 @@ func (p Protocol) TakesMail() bool {
 // Port is the port that a protocol is known by.
 func (p Protocol) Port() int {
 	return map[Protocol]int{
-		SMTP: 25, Submission: 587, Submissions: 465, LMTP: 24, IMAP: 143, IMAPS: 993, POP3: 110, POP3S: 995,
+		SMTP: 25, Submission: 587, Submissions: 465, LMTP: 24, IMAP: 143, IMAPS: 993, POP3: 110, POP3S: 995, HTTP: 80, HTTPS: 443,
 	}[p]
 }
 
 // HighPort is the port that a protocol gets where the known ones need privileges.
 func (p Protocol) HighPort() int {
 	return map[Protocol]int{
-		SMTP: 2525, Submission: 2587, Submissions: 2465, LMTP: 2424, IMAP: 2143, IMAPS: 2993, POP3: 2110, POP3S: 2995,
+		SMTP: 2525, Submission: 2587, Submissions: 2465, LMTP: 2424, IMAP: 2143, IMAPS: 2993, POP3: 2110, POP3S: 2995, HTTP: 2080, HTTPS: 2443,
 	}[p]
 }
 

@@ -210,8 +210,8 @@ func (c *Config) arrays() []array {
 func (l *Listener) fields() []field {
 	return []field{
 		{
-			name: "protocol", required: true, value: choice("a protocol", &l.Protocol, append(Protocols(), ForACME), announced()), example: `"smtp"`,
-			doc: "smtp, submission, submissions, lmtp, imap, imaps, pop3 or pop3s; acme answers the authority of [acme].",
+			name: "protocol", required: true, value: choice("a protocol", &l.Protocol, append(Protocols(), HTTPS, HTTP, ForACME), announced()), example: `"smtp"`,
+			doc: "smtp, submission, submissions, lmtp, imap, imaps, pop3 or pop3s; https for posthorn --server, and http for that on this machine alone; acme answers the authority of [acme].",
 		},
 		{
 			name: "address", required: true, value: address(&l.Address), example: `"0.0.0.0:25"`,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,8 +164,19 @@ func (d *Data) Admin(ctx context.Context) *admin.Admin {
 func (d *Data) admin(send func(context.Context, admin.Envelope, io.Reader) (admin.Sent, error), sessions *wire.Sessions) *admin.Admin {
 	return admin.New(admin.Options{
 		Directory: d.Directory, Store: d.Store, Queue: d.Queue, History: d.History, Audit: d.Audit, Index: d.Index, Bans: d.Bans, Abuse: d.Abuse, Keeper: d.keeper,
-		Site: d.site, Resolver: d.resolver, Send: send, Sessions: sessions,
+		Site: d.site, Resolver: d.resolver, Send: send, Sessions: sessions, Administrators: d.administrators,
 	})
+}
+
+// administrators are the addresses of the operator, and of those whom he has given rights
+// over everybody's mailboxes.
+func (d *Data) administrators() []string {
+	c := d.config.Load()
+	all := slices.Clone(c.IMAP.Administrators)
+	if c.Operator != "" {
+		all = append(all, c.Operator)
+	}
+	return all
 }
 
 // Close closes everything, when nobody uses it any more.

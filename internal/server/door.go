@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"posthorn/internal/config"
 	"posthorn/internal/openid"
 	"posthorn/internal/wire"
@@ -15,6 +17,7 @@ type door struct {
 	socket   *socket
 	server   *wire.Server
 	lease    *lease
+	web      *web          // nil: it does not speak HTTP
 	served   chan struct{} // closed when nothing is accepted any more
 }
 
@@ -48,8 +51,13 @@ func (s *Server) settings(c *config.Config, l config.Listener) settings {
 func (s *Server) openDoor(socket *socket, set settings) *door {
 	d := &door{
 		settings: set, socket: socket, lease: socket.lease(), served: make(chan struct{}),
-		server: wire.NewServer(s.face(set)),
 	}
+	face := s.face(set)
+	if speaksHTTP(set.Listener.Protocol) {
+		d.web = s.newWeb(set)
+		face.Serve = d.web.serve
+	}
+	d.server = wire.NewServer(face)
 	go func() {
 		defer close(d.served)
 		if err := d.server.Serve(d.lease); err != nil && !d.lease.ended.Load() {
@@ -64,6 +72,7 @@ func (s *Server) openDoor(socket *socket, set settings) *door {
 func (d *door) leave() {
 	d.lease.Close()
 	<-d.served
+	d.web.leave()
 }
 
 // isEmpty says that nobody is connected.
@@ -72,7 +81,10 @@ func (d *door) isEmpty() bool { return d.server.Stats().Open == 0 }
 // shutdown ends the door with its connections. The socket of a retired door may
 // have another one behind it by now; it is closed when the last of them shuts down.
 func (d *door) shutdown(ctx context.Context) error {
-	err := d.server.Shutdown(ctx)
+	var group errgroup.Group
+	group.Go(func() error { return d.web.stop(ctx) })
+	group.Go(func() error { return d.server.Shutdown(ctx) })
+	err := group.Wait()
 	<-d.served
 	return errors.Join(err, d.closeSocket())
 }

@@ -16,7 +16,7 @@ import (
 func (s *Server) gate(set settings) *login.Gate {
 	l := set.Listener
 	o := login.Options{
-		Directory: s.data.Directory, Hostname: set.Hostname, InClear: l.PlaintextAuth,
+		Directory: s.data.Directory, Hostname: set.Hostname, InClear: l.PlaintextAuth || l.Protocol == config.HTTP,
 		Only: l.Mechanisms, Without: l.WithoutMechanisms,
 		Certificates: l.ClientCertificates != "", Holders: holders(set.Holders), Shown: s.certs.Shown,
 		History: s.data.metrics.Counts, Recorder: logins{s.data.Audit}, Guard: s.guard, Room: s.room(set),

@@ -121,6 +121,7 @@ func (s *Server) exchangeDoors(c *config.Config, sockets []*socket, kept map[int
 			return false
 		}
 		s.forget(d)
+		_ = d.web.stop(context.Background()) // with nobody there it is done at once
 		return true
 	})
 }

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"posthorn/internal/admin"
 	"posthorn/internal/certs"
 	"posthorn/internal/config"
 	"posthorn/internal/dns"
@@ -50,9 +51,10 @@ type Server struct {
 	register   *register
 	indexing   bool // searches use the index, which is kept up to date
 	background []*background
-	maildrops  *pop3d.Locks   // one session each, over all listeners
-	guard      *guard.Guard   // knows who guesses, over all listeners
-	sessions   *wire.Sessions // of those who are logged in, likewise
+	maildrops  *pop3d.Locks      // one session each, over all listeners
+	guard      *guard.Guard      // knows who guesses, over all listeners
+	sessions   *wire.Sessions    // of those who are logged in, likewise
+	api        func() *admin.API // made when a listener needs it
 
 	mu      sync.Mutex // guards what follows
 	config  *config.Config
@@ -143,7 +145,9 @@ func startOn(ctx context.Context, data *Data, sockets []*socket, files tlsFiles,
 	if s.relay, err = newRelay(c, data, s.resolver, log); err != nil {
 		return nil, err
 	}
-	if s.control, err = startControl(c, data.admin(s.send, s.sessions), log); err != nil {
+	operations := data.admin(s.send, s.sessions)
+	s.api = sync.OnceValue(func() *admin.API { return admin.NewAPI(operations) })
+	if s.control, err = startControl(c, operations, log); err != nil {
 		return nil, err
 	}
 	if s.monitor, err = s.startMonitor(ctx, c.Metrics.Address); err != nil {

@@ -16,7 +16,7 @@ func (d *Data) site() dnszone.Site {
 	c := d.config.Load()
 	s := dnszone.Site{Hostname: c.Hostname, Addresses: publicAddresses(c.Listeners)}
 	for _, l := range c.Listeners {
-		if l.Protocol.LogsIn() {
+		if l.Protocol.LogsIn() && !speaksHTTP(l.Protocol) {
 			s.Services = append(s.Services, dnszone.Service{Name: string(l.Protocol), Port: portOf(l)})
 		}
 	}
