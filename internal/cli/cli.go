@@ -44,6 +44,7 @@ type Streams struct {
 type commands struct {
 	Config string `help:"The configuration file." placeholder:"FILE" default:"posthorn.toml" env:"POSTHORN_CONFIG"`
 	JSON   bool   `name:"json" help:"Print JSON, for programs."`
+	remote
 
 	Demo     demoCommand        `cmd:"" help:"Try everything: run a throw-away server and prove that it works."`
 	Init     initCommand        `cmd:"" help:"Set up a new server in a folder."`
@@ -96,7 +97,7 @@ func Run(ctx context.Context, args []string, s Streams) (code int) {
 	if err != nil {
 		return usage(s, err)
 	}
-	e := &environment{ctx: ctx, Streams: s, configFile: all.Config, json: all.JSON}
+	e := &environment{ctx: ctx, Streams: s, configFile: all.Config, json: all.JSON, remote: all.remote}
 	return e.report(parsed.Run(e))
 }
 

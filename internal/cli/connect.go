@@ -16,9 +16,18 @@ import (
 // does not answer: a server that is about to be ready, or another command.
 const patience = 10 * time.Second
 
-// operate runs fn with a client of the running server; or, when none runs, with
+// operate runs fn with a client of the server that --server names, or of the one that
+// runs here; or, when none runs, with
 // one of the store, which is opened for the moment.
 func (e *environment) operate(fn func(*admin.Client) error) error {
+	if e.remote.Server != "" {
+		client, err := e.remote.dial(e)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return fn(client)
+	}
 	c, err := e.loadConfig()
 	if err != nil {
 		return err

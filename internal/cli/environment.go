@@ -23,10 +23,14 @@ type environment struct {
 	ctx        context.Context
 	configFile string
 	json       bool
+	remote     remote
 }
 
 // loadConfig reads the configuration file.
 func (e *environment) loadConfig() (*config.Config, error) {
+	if e.remote.Server != "" {
+		return nil, fault.New(fault.Invalid, "this command is for the machine that the server is on; leave out --server")
+	}
 	c, err := config.Load(e.configFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "there is no %s; name another with --config, or make one with: posthorn init", e.configFile)
