@@ -1,15 +1,22 @@
 // Package admin is the administration face of the server: the operations behind
 // the command line, as JSON over HTTP on the control socket.
 //
-// It owns no state and takes no decision of its own: every operation is a few
+// It owns no state, but for who may do what (access.go): every operation is a few
 // calls to the directory, the store and the queue, and everything it says about a failure is
-// what they say. It listens on nothing but a socket that only its owner may open,
-// and therefore asks nobody for a password.
+// what they say. Whoever can open the control socket may do everything, and is asked for
+// no password. Accounts come over HTTP (api.go), and prove who they are at the door of
+// package login.
 //
 // An operation is declared once, as a value that carries its name and the types of
 // its request and its response (operation.go). The server's side binds it to a
-// method (handler.go), the client's side calls it (client.go), over the socket of a
-// running server or, when none runs, over the same handler in the same process.
+// method (handler.go), which is reached only by those to whom the table of access.go
+// grants it, and which leaves out what is not theirs (scope.go). The client's side calls
+// it (client.go): over the socket of a running server; when none runs, over the same
+// handler in the same process; or over HTTP (remote.go).
+//
+// Invariants: an operation that the table does not know is the operator's alone; so is
+// every one for a caller that nobody knows. What is not a caller's looks as if it were
+// not there. No operation for accounts reads a body or a hash.
 package admin
 
 import (
