@@ -130,18 +130,11 @@ func (c *conn) stirs() bool {
 	case syscall.Conn:
 		raw, err := nc.SyscallConn()
 		found := false
-		return err != nil || raw.Control(func(fd uintptr) { found = arrived(fd) }) != nil || found
+		return err != nil || raw.Control(func(fd uintptr) { found = socket.Readable(fd) }) != nil || found
 	case interface{ Arrived() bool }: // a connection in memory
 		return nc.Arrived()
 	}
 	return false
-}
-
-// arrived reports whether a read of a socket would not block.
-func arrived(fd uintptr) bool {
-	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return err != syscall.EAGAIN && err != syscall.EINTR
 }
 
 // muted is the error of what was not sent, if anything was not.

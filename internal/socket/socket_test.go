@@ -84,3 +84,34 @@ func TestSocketErrors(t *testing.T) {
 		t.Errorf("after a reset a write gives %v", err)
 	}
 }
+
+// What has arrived is seen without being read, and so is the end.
+func TestReadable(t *testing.T) {
+	ours, peer := connected(t)
+	raw, err := ours.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if err := raw.Control(func(fd uintptr) {
+		if Readable(fd) {
+			t.Error("something has arrived before anything was sent")
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 10)
+	if _, err := peer.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Read(Readable); err != nil {
+		t.Errorf("what was sent does not arrive: %v", err)
+	}
+	if n, err := ours.Read(b); n != 1 || err != nil {
+		t.Errorf("%d bytes were left to be read, %v", n, err)
+	}
+	peer.Close()
+	if err := raw.Read(Readable); err != nil {
+		t.Errorf("the end is not seen: %v", err)
+	}
+}

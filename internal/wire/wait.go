@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"posthorn/internal/socket"
 )
 
 // A peer has a budget of time in which it may keep us waiting. It is renewed for
@@ -169,7 +171,7 @@ func (c *Conn) fallAsleep() {
 func (c *Conn) sleep() (n int, err error) {
 	c.srv.stats.asleep.Add(1)
 	if raw := c.rawConn(); raw != nil {
-		err = raw.Read(readable)
+		err = raw.Read(socket.Readable)
 	} else {
 		n, err = c.readByte()
 	}
@@ -196,13 +198,6 @@ func (c *Conn) readByte() (int, error) {
 		c.w = copy(c.in, c.one[:n])
 	}
 	return n, err
-}
-
-// readable reports whether a read of a socket would not block.
-func readable(fd uintptr) bool {
-	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return err != syscall.EAGAIN && err != syscall.EINTR
 }
 
 // setReadDeadline moves the transport's deadline, unless it is near enough: one
