@@ -35,37 +35,37 @@ const mostTogether = 128
 // commit makes a commit together with others.
 func (g *gather) commit(ctx context.Context, c *commit) error {
 	g.mu.Lock()
-	b := g.open
-	first := b == nil || len(b.commits) == mostTogether
+	together := g.open
+	first := together == nil || len(together.commits) == mostTogether
 	if first {
-		b = &group{done: make(chan struct{})}
-		g.open = b
+		together = &group{done: make(chan struct{})}
+		g.open = together
 	}
-	b.commits = append(b.commits, c)
+	together.commits = append(together.commits, c)
 	g.mu.Unlock()
 	if first {
-		g.lead(ctx, b)
+		g.lead(ctx, together)
 	} else {
-		<-b.done
+		<-together.done
 	}
-	if b.err == nil && c.apart {
+	if together.err == nil && c.apart {
 		return c.run(ctx)
 	}
-	return b.err
+	return together.err
 }
 
 // lead waits for others, and makes their commits.
-func (g *gather) lead(ctx context.Context, b *group) {
-	defer close(b.done)
+func (g *gather) lead(ctx context.Context, together *group) {
+	defer close(together.done)
 	if g.within > 0 && g.queue.schedule.underWay() > 1 {
 		time.Sleep(g.within)
 	}
 	g.mu.Lock()
-	if g.open == b {
+	if g.open == together {
 		g.open = nil
 	}
 	g.mu.Unlock()
-	b.err = g.queue.update(ctx, b.commits)
+	together.err = g.queue.update(ctx, together.commits)
 }
 
 // update makes commits in one Update, except for those that must be made apart: of a

@@ -246,10 +246,10 @@ func alone(ctx context.Context, c *commit) error { return c.run(ctx) }
 // persist makes a commit that tells what has happened outside and must not be
 // forgotten: while the disk is full or the engine away it is tried again and again,
 // and the item stays taken. At the end of Run there is one last try.
-func (q *Queue) persist(ctx context.Context, c *commit, make func(context.Context, *commit) error) (*stored, error) {
+func (q *Queue) persist(ctx context.Context, c *commit, once func(context.Context, *commit) error) (*stored, error) {
 	for pause := firstPersist; ; pause = min(2*pause, longestPersist) {
-		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
-		err := make(once, c)
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
+		err := once(limited, c)
 		cancel()
 		if err == nil || fault.Is(err, fault.Corrupt) || ctx.Err() != nil {
 			return c.st, err
