@@ -124,13 +124,18 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	p.WithFSDefaults() // watches for slow operations
 	p.FS = patientFS{p.FS, e.space}
 	p.Experimental.CompactionScheduler = newScheduler(e.space)
+	// Mail is mostly read once. A compaction because of it costs as much as it did, and
+	// comes while somebody waits.
+	p.Experimental.ReadSamplingMultiplier = -1
 	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
 			Enabled:     true,
 			MinimumSize: separateFrom,
 			// Compactions leave values where they are until a table refers to so many
-			// files: bodies are read one by one, so it matters little how many.
-			MaxBlobReferenceDepth: 64,
+			// files: bodies are read one by one, so it matters little how many. A flush
+			// adds one to each table; beyond the limit a compaction writes all bodies
+			// anew that its tables refer to. Each reference takes 16 bytes of memory.
+			MaxBlobReferenceDepth: 512,
 			RewriteMinimumAge:     5 * time.Minute,
 			TargetGarbageRatio:    0.2,
 		}
