@@ -7,7 +7,8 @@
 // An Update locks its shards, runs fn over a batch, applies the batch, unlocks the
 // shards, and only then waits for the disk. Applying writes to Pebble's log and
 // makes the batch visible to the next writer of these shards. So nobody waits for
-// the disk while holding a shard, and all who wait at one time share one sync.
+// the disk while holding a shard, and all who wait at one time share one sync; where
+// many come, it waits a little for more of them (pace).
 // That is safe since the log is one sequence: what rests on an earlier commit is
 // durable only once that one is.
 //
@@ -44,6 +45,7 @@ type Engine struct {
 	shards    *shardTable
 	snapshots snapshots
 	space     *space
+	pace      pace
 	watchers  kv.Watchers
 	cursors   sync.Pool // of *cursor
 
@@ -110,6 +112,8 @@ func (e *Engine) commit(held *holding, tx *tx) error {
 	}
 	written := tx.written()
 	tx.closeReads()
+	e.pace.begin()
+	defer e.pace.end()
 	c := e.shards.begin(written, e.snapshots.take())
 	e.apply(tx.batch, c)
 	held.unlock()

@@ -121,6 +121,7 @@ func (e *Engine) pebbleOptions(o Options) *pebble.Options {
 	for i := range p.TargetFileSizes {
 		p.TargetFileSizes[i] = min(int64(32<<20)<<i, 128<<20)
 	}
+	p.WALMinSyncInterval = e.pace.interval
 	p.WithFSDefaults() // watches for slow operations
 	p.FS = patientFS{p.FS, e.space}
 	p.Experimental.CompactionScheduler = newScheduler(e.space)
