@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"posthorn/internal/kv"
@@ -27,10 +28,7 @@ func TestLogEndsInZeros(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	killed := t.TempDir()
-	for os.CopyFS(killed, os.DirFS(dir)) != nil { // a compaction took a file away meanwhile
-		killed = t.TempDir()
-	}
+	killed := copyAtRest(t, dir)
 	if !endsInZeros(t, killed) {
 		t.Error("no log ends in zeros")
 	}
@@ -50,6 +48,32 @@ func TestLogEndsInZeros(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// copyAtRest copies the directory of an engine, which may be at maintenance: until one
+// copy is of a moment.
+func copyAtRest(t *testing.T, dir string) string {
+	for {
+		target, before := t.TempDir(), listing(t, dir)
+		if os.CopyFS(target, os.DirFS(dir)) == nil && listing(t, dir) == before {
+			return target
+		}
+	}
+}
+
+// listing is the names, sizes and times of the files in a directory.
+func listing(t *testing.T, dir string) string {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range files {
+		if info, err := f.Info(); err == nil {
+			fmt.Fprintln(&b, f.Name(), info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return b.String()
 }
 
 // endsInZeros says that a log in a directory does.
