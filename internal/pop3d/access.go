@@ -180,6 +180,7 @@ func (s *session) take(ctx context.Context, id login.Identity) error {
 func (s *session) leave() {
 	if s.drop != nil {
 		s.Locks.release(s.drop.account.ID())
+		s.drop.inOrder.release()
 		s.drop.logEnd(s.conn.Log())
 	}
 }

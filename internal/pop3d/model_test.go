@@ -26,7 +26,11 @@ type view struct {
 	marked  map[int]bool
 	fetched map[int]bool
 	last    int
+	number  int // that was asked for last
 }
+
+// textOf is the message with a UID, 20 bytes.
+func textOf(uid int) string { return fmt.Sprintf("Subject: %03d\r\n\r\nab\r\n", uid) }
 
 // What a client deletes is gone after QUIT and only then; a connection that is cut
 // changes nothing; and a session sees the same from its begin to its end.
@@ -59,7 +63,7 @@ func runModel(t *testing.T, rt *rapid.T) {
 	}
 	rt.Repeat(map[string]func(*rapid.T){
 		"deliver": func(*rapid.T) {
-			h.must(h.deliver("alice", "Subject: x\r\n\r\nbody\r\n"))
+			h.must(h.deliver("alice", textOf(d.next)))
 			d.inbox, d.unread[d.next] = append(d.inbox, d.next), true
 			d.next++
 		},
@@ -139,7 +143,11 @@ func (d *drop) quit(v *view, s Settings) {
 
 // command says one, and compares the answer.
 func (v *view) command(rt *rapid.T) {
-	number := rapid.IntRange(0, len(v.shown)+1).Draw(rt, "number")
+	number := v.number + 1 // as most clients do
+	if number > len(v.shown)+1 || rapid.Bool().Draw(rt, "anywhere") {
+		number = rapid.IntRange(0, len(v.shown)+1).Draw(rt, "number")
+	}
+	v.number = number
 	keyword := rapid.SampledFrom([]string{"RETR", "TOP", "DELE", "LIST", "UIDL", "STAT", "RSET", "LAST"}).Draw(rt, "keyword")
 	uid := 0
 	if number > 0 && number <= len(v.shown) && !v.marked[v.shown[number-1]] {
@@ -162,7 +170,9 @@ func (v *view) command(rt *rapid.T) {
 		rt.Fatalf("%s: got %q, want %q", line, got, want)
 	}
 	if uid != 0 && (keyword == "RETR" || keyword == "TOP") {
-		v.client.lines()
+		if text := string(v.client.lines()); !strings.HasPrefix(textOf(uid), text) {
+			rt.Fatalf("%s: got %q, want %q", line, text, textOf(uid))
+		}
 	}
 }
 

@@ -140,6 +140,12 @@ func TestByteExact(t *testing.T) {
 		all := bodies()
 		h.must(h.deliver("alice", all...))
 		c := h.login("plain", "alice")
+		for i := range all { // in order, as clients do
+			c.cmd(fmt.Sprintf("RETR %d", i+1))
+			if got := string(c.lines()); got != sent(all[i]) {
+				t.Errorf("RETR of %.40q, in order: %d bytes, %.40q", all[i], len(got), got)
+			}
+		}
 		for i, want := range all {
 			want = sent(want)
 			c.cmd(fmt.Sprintf("RETR %d", i+1))

@@ -18,7 +18,7 @@ func (s *session) retr(ctx context.Context, args string) (reply, error) {
 		return replyNoMessage, nil
 	}
 	s.out = multiline{to: s.conn, octets: int64(e.Size)}
-	r, err := s.send(ctx, e.UID, &s.out)
+	r, err := s.send(ctx, number, e.UID, &s.out)
 	if r == "" && err == nil {
 		s.drop.read(number)
 		s.drop.got(number)
@@ -38,7 +38,7 @@ func (s *session) top(ctx context.Context, args string) (reply, error) {
 		return replyNoMessage, nil
 	}
 	s.out = multiline{to: s.conn, octets: -1}
-	r, err := s.send(ctx, e.UID, &topLines{to: &s.out, left: int64(lines)})
+	r, err := s.send(ctx, number, e.UID, &topLines{to: &s.out, left: int64(lines)})
 	if r == "" && err == nil {
 		s.drop.read(number)
 	}
@@ -48,12 +48,8 @@ func (s *session) top(ctx context.Context, args string) (reply, error) {
 // send copies a message through w to s.out. What goes wrong before the first byte gets
 // a reply of its own. Afterwards the connection ends without the final dot, so
 // that the client cannot take a part for the whole.
-func (s *session) send(ctx context.Context, uid store.UID, w io.Writer) (reply, error) {
-	body, err := s.drop.account.Body(ctx, s.drop.snap, uid)
-	if err == nil {
-		err = copyBody(w, body)
-		body.Close()
-	}
+func (s *session) send(ctx context.Context, number int, uid store.UID, w io.Writer) (reply, error) {
+	err := s.copyMessage(ctx, number, uid, w)
 	switch {
 	case err == nil || errors.Is(err, errEnough):
 		s.out.end()
@@ -66,6 +62,19 @@ func (s *session) send(ctx context.Context, uid store.UID, w io.Writer) (reply, 
 	}
 	s.conn.Log().Warn("message not readable", "uid", uid, "error", err)
 	return failure(err), nil
+}
+
+func (s *session) copyMessage(ctx context.Context, number int, uid store.UID, w io.Writer) error {
+	if text := s.drop.inOrder.text(ctx, s.drop, number); text != nil {
+		_, err := w.Write(text)
+		return err
+	}
+	body, err := s.drop.account.Body(ctx, s.drop.snap, uid)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return copyBody(w, body)
 }
 
 // chunks are the buffers for bodies that are not in memory.
