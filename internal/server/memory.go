@@ -48,7 +48,7 @@ type rush struct {
 const (
 	rushBytes  = 16 << 20         // allocated since memory was given back: worth doing it again
 	quietBytes = 2 << 20          // allocated since the last look: nothing goes on
-	rushPause  = 10 * time.Second // at least, between two times
+	rushPause  = 3 * time.Second // at least, between two times
 )
 
 func (r *rush) over(now time.Time, allocated uint64) bool {

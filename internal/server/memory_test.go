@@ -19,10 +19,10 @@ func TestRush(t *testing.T) {
 		{2, 100 * mb, false, "the rush goes on"},
 		{3, 200 * mb, false, "the rush goes on"},
 		{4, 201 * mb, true, "the rush is over"},
-		{5, 201 * mb, false, "it has been dealt with"},
-		{6, 300 * mb, false, "another rush"},
-		{7, 300 * mb, false, "too soon after the last"},
-		{15, 300 * mb, true, "late enough"},
+		{5, 300 * mb, false, "another rush"},
+		{6, 300 * mb, false, "too soon after the last"},
+		{7, 300 * mb, true, "late enough"},
+		{8, 300 * mb, false, "it has been dealt with"},
 		{30, 310 * mb, false, "not worth while"},
 	} {
 		if over := r.over(start.Add(time.Duration(step.second)*time.Second), step.allocated); over != step.over {
