@@ -24,7 +24,7 @@ type held struct {
 }
 
 const (
-	aheadSize = 128 << 10
+	aheadSize = 64 << 10
 	aheadMost = 32 // messages
 )
 
