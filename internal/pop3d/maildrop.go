@@ -24,7 +24,7 @@ type maildrop struct {
 	size    int64 // of all messages; 0 until it is asked for
 	last    int   // the highest number that was read
 	fetched bits  // those that RETR has sent, if anybody wants to know
-	inOrder inOrder
+	inOrder inOrder // for clients that go on in order
 
 	retrieved, removed int // for the log
 }

@@ -46,8 +46,8 @@ type rush struct {
 }
 
 const (
-	rushBytes  = 16 << 20         // allocated since memory was given back: worth doing it again
-	quietBytes = 2 << 20          // allocated since the last look: nothing goes on
+	rushBytes  = 16 << 20        // allocated since memory was given back: worth doing it again
+	quietBytes = 2 << 20         // allocated since the last look: nothing goes on
 	rushPause  = 3 * time.Second // at least, between two times
 )
 
