@@ -18,12 +18,12 @@ type maildrop struct {
 	snap     *store.Snapshot
 	shown    []uint32 // the sequence number of each message; nil: all of them are shown
 
-	marks   bits  // those that DELE named
-	marked  int   // how many
-	less    int64 // and their size
-	size    int64 // of all messages; 0 until it is asked for
-	last    int   // the highest number that was read
-	fetched bits  // those that RETR has sent, if anybody wants to know
+	marks   bits    // those that DELE named
+	marked  int     // how many
+	less    int64   // and their size
+	size    int64   // of all messages; 0 until it is asked for
+	last    int     // the highest number that was read
+	fetched bits    // those that RETR has sent, if anybody wants to know
 	inOrder inOrder // for clients that go on in order
 
 	retrieved, removed int // for the log
