@@ -106,13 +106,16 @@ func decide(c *caller, need right, about []subject) (verdict, *subject) {
 // over is decide for one subject.
 func (c *caller) over(need right, s *subject) verdict {
 	mine := slices.Contains(c.domains, s.domain)
+	own := s.account != 0 && s.account == c.account
 	switch {
 	case s.target && (mine || !s.ours):
 		return granted
 	case s.target:
 		return hidden
-	case need == toOwn && s.account != 0 && s.account == c.account:
+	case need == toOwn && own:
 		return granted
+	case own && !mine: // he knows that it is there
+		return denied
 	case !mine:
 		return hidden
 	case need == toSee:

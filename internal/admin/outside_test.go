@@ -306,8 +306,12 @@ func TestOwn(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	mustFail(t, SetState, w.as("bob@one.test"), AccountState{Address: "bob@one.test", State: "active"}, fault.NotFound, "there is no account")
-	mustFail(t, SetAccount, w.as("bob@one.test"), AccountSettings{Address: "bob@one.test", Quota: new(int64)}, fault.NotFound, "there is no account")
+	// Nobody is told that he does not exist.
+	mustFail(t, ShowAccount, w.as("bob@one.test"), Name{"bob@one.test"}, fault.Denied, "account/show is not for you")
+	mustFail(t, SetState, w.as("bob@one.test"), AccountState{Address: "bob@one.test", State: "active"}, fault.Denied, "not for you")
+	mustFail(t, SetAccount, w.as("bob@one.test"), AccountSettings{Address: "bob@one.test", Quota: new(int64)}, fault.Denied, "not for you")
+	mustFail(t, RenameAccount, w.as("bob@one.test"), AccountRename{Address: "bob@one.test", To: "erin@two.test"}, fault.Denied, "not for you")
+	mustFail(t, ShowAccount, w.as("bob@one.test"), Name{"both@one.test"}, fault.NotFound, "there is no account")
 }
 
 // enqueue puts a message into the queue.
