@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -83,35 +82,6 @@ func TestSocketErrors(t *testing.T) {
 	}
 	if _, err := ours.Write(b); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("after a reset a write gives %v", err)
-	}
-}
-
-// Who can always read gives way to who is ready to run.
-func TestSocketGivesWay(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("net.TCPConn's own reads")
-	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	ours, peer := connected(t)
-	const reads = 100
-	peer.Write(make([]byte, reads))
-	turns, done := 0, make(chan struct{})
-	go func() {
-		for ; turns < reads/2; turns++ {
-			runtime.Gosched()
-		}
-		close(done)
-	}()
-	b := make([]byte, 1)
-	for range reads {
-		if _, err := ours.Read(b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	select {
-	case <-done:
-	default:
-		t.Error("another goroutine had no turn at each read")
 	}
 }
 
