@@ -32,7 +32,12 @@ func (a *Admin) authorize(ctx context.Context, operation string, request any) er
 	case v == beyond:
 		return fault.New(fault.Denied, "%s has rights that you have not; only the operator of the server can do that", s.name)
 	}
-	return fault.New(fault.Denied, "%s is not for you; ask the operator of the server", operation)
+	return notForYou(operation)
+}
+
+// notForYou is the error that an operation is the operator's.
+func notForYou(operation string) error {
+	return fault.New(fault.Denied, "%s is not for you; ask the operator of the server", strings.ReplaceAll(operation, "/", " "))
 }
 
 // subjects finds out what a request is about. Of what is not the caller's it looks

@@ -196,7 +196,7 @@ func TestListsOfAnAdmin(t *testing.T) {
 	if strings.Join(shown.Administers, " ") != "one.test uno.test" {
 		t.Errorf("both administers %q", shown.Administers)
 	}
-	mustFail(t, ListAccounts, w.as("bob@one.test"), Nothing{}, fault.Denied, "account/list is not for you")
+	mustFail(t, ListAccounts, w.as("bob@one.test"), Nothing{}, fault.Denied, "account list is not for you")
 }
 
 // TestNobodyRaisesHisRights: what an admin might try.
@@ -307,7 +307,7 @@ func TestOwn(t *testing.T) {
 		}
 	}
 	// Nobody is told that he does not exist.
-	mustFail(t, ShowAccount, w.as("bob@one.test"), Name{"bob@one.test"}, fault.Denied, "account/show is not for you")
+	mustFail(t, ShowAccount, w.as("bob@one.test"), Name{"bob@one.test"}, fault.Denied, "account show is not for you")
 	mustFail(t, SetState, w.as("bob@one.test"), AccountState{Address: "bob@one.test", State: "active"}, fault.Denied, "not for you")
 	mustFail(t, SetAccount, w.as("bob@one.test"), AccountSettings{Address: "bob@one.test", Quota: new(int64)}, fault.Denied, "not for you")
 	mustFail(t, RenameAccount, w.as("bob@one.test"), AccountRename{Address: "bob@one.test", To: "erin@two.test"}, fault.Denied, "not for you")

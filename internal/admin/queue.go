@@ -148,7 +148,7 @@ func (a *Admin) operateQueue(ctx context.Context, r QueueOrder) (QueueAffected, 
 		return QueueAffected{}, fault.New(fault.Invalid, "there is no operation %q on the queue", r.Operation)
 	}
 	if !callerOf(ctx).operator && !slices.Contains(orders(), r.Operation) {
-		return QueueAffected{}, fault.New(fault.Denied, "queue %s is not for you; ask the operator of the server", r.Operation)
+		return QueueAffected{}, notForYou("queue/" + r.Operation)
 	}
 	f, err := a.scoped(ctx, &r.Filter)
 	if err != nil {
