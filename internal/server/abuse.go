@@ -98,6 +98,24 @@ func (d *Data) held(ctx context.Context, h abuse.Hold) error {
 	if err != nil {
 		return err
 	}
+	// Whoever has released the account meanwhile may have gone through the queue before us.
+	if err := d.Abuse.Load(ctx); err != nil {
+		return err
+	}
+	if _, still := d.Abuse.Held(h.Account); !still {
+		_, err := d.Queue.Operate(ctx, queue.Filter{Account: h.Account, Held: true}, queue.Order{Operation: queue.Release})
+		return err
+	}
+	if err := d.tellHeld(ctx, h); err != nil {
+		return err
+	}
+	d.trail.Log.WarnContext(ctx, "the mail of an account is held, since it may be stolen", "account", h.Address, "rule", string(h.Rule), "why", h.Why())
+	d.Audit.Record(&obs.Event{Kind: obs.Administered, By: audit.Itself, Action: "account/hold", User: h.Address, Detail: h.Why(), Rule: string(h.Rule)})
+	return nil
+}
+
+// tellHeld writes to the owner of an account that is held, and to the operator.
+func (d *Data) tellHeld(ctx context.Context, h abuse.Hold) error {
 	owner, err := addr.Parse(h.Address)
 	if err != nil {
 		return fault.New(fault.Internal, "server: account %d: %w", h.Account, err)
@@ -116,7 +134,5 @@ func (d *Data) held(ctx context.Context, h abuse.Hold) error {
 			return err
 		}
 	}
-	d.trail.Log.WarnContext(ctx, "the mail of an account is held, since it may be stolen", "account", h.Address, "rule", string(h.Rule), "why", h.Why())
-	d.Audit.Record(&obs.Event{Kind: obs.Administered, By: audit.Itself, Action: "account/hold", User: h.Address, Detail: h.Why(), Rule: string(h.Rule)})
 	return nil
 }

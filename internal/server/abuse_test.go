@@ -130,6 +130,23 @@ func (h *house) waitHeld() string {
 	return held[0].Rule + ": " + held[0].Why
 }
 
+// TestReleasedMeanwhile: who is released while the server still goes through the queue to
+// hold what was submitted before is free of it afterwards, and gets no letter.
+func TestReleasedMeanwhile(t *testing.T) {
+	a, _ := village(t, config.Suspicion{})
+	a.mustSubmit("alice@example.test", "waits", "dave@slow.test")
+	// The hold is on its way, and its record is already gone.
+	if err := a.data.held(t.Context(), abuse.Hold{Account: uint64(a.account.ID()), Address: "alice@example.test", Rule: abuse.Burst}); err != nil {
+		t.Fatal(err)
+	}
+	if queued := a.queued(); len(queued) != 1 || queued[0].Recipients[0].Held {
+		t.Errorf("queued: %+v", queued)
+	}
+	if n := a.count(); n != 0 {
+		t.Errorf("%d letters", n)
+	}
+}
+
 // TestRefusals: other servers' refusals count, and our own; what is in the queue by then is
 // held as well.
 func TestRefusals(t *testing.T) {
