@@ -25,6 +25,12 @@ func fetch(t *testing.T, s *Server, path string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return read(t, answer)
+}
+
+// read gives the status and the body of an answer.
+func read(t *testing.T, answer *http.Response) (int, string) {
+	t.Helper()
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"posthorn/internal/config"
 )
 
-// ask sends one request on a connection, and gives the answer's status and body.
+// askOn sends one request on a connection, and gives the answer's status and body.
 func askOn(t *testing.T, nc net.Conn, r *bufio.Reader, user string) string {
 	t.Helper()
 	request, err := http.NewRequest(http.MethodPost, "https://mail.example.test/api/v1/account/list", strings.NewReader("{}"))
@@ -33,12 +33,8 @@ func askOn(t *testing.T, nc net.Conn, r *bufio.Reader, user string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprint(answer.StatusCode, " ", string(text))
+	status, text := read(t, answer)
+	return fmt.Sprint(status, " ", text)
 }
 
 // secured connects with TLS, behind a header of a proxy.
